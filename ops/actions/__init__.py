@@ -1,0 +1,1 @@
+"""One file per action; each reads like the runbook that it automates."""

@@ -1,0 +1,208 @@
+"""What all actions that change something have in common: lock, facts, plan, yes, steps, proof."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ops.errors import Busy, ExitCode, StepFailed, VerificationFailed
+from ops.plan import Healthy, Plan, Refusal, Wait, plan_recover
+from ops.report.describe import decision_lines, session_line
+from ops.report.outcome import Outcome, facts_data, plan_data
+from ops.run.execute import Run
+from ops.run.journal import Journal, new_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ops.actions.target import Target
+    from ops.facts.gather import Facts
+    from ops.plan import Decision
+
+WAIT_SECONDS: Final = 600.0
+"""How long a migration that is still running is waited for."""
+_POLL_SECONDS: Final = 2.0
+
+
+@contextmanager
+def begun(target: Target, action: str) -> Iterator[Run]:
+    """Begin a run of an action, with the lock held."""
+    run = Run.begin(
+        target.host,
+        target.environment,
+        target.name,
+        action,
+        target.gate,
+        target.screen,
+        datetime.now(UTC),
+    )
+    with run:
+        yield run
+
+
+def preview(target: Target, action: str, decide: Callable[[Facts], Decision]) -> Outcome:
+    """Show what an action would do, and do nothing; the journal here records that it was asked."""
+    run_id = new_run_id(datetime.now(UTC))
+    journal = Journal.begin(target.name, run_id, target.gate)
+    journal.write("began", action=action, environment=target.name, dry_run=True)
+    facts = target.facts(fetch=True)
+    decision = decide(facts)
+    target.screen.lines(decision_lines(facts, decision, target.name, target.host.label))
+    outcome = judged(facts, decision)
+    if isinstance(decision, Plan):
+        outcome = replace(outcome, message="dry run: nothing was changed")
+    journal.write("ended", result="dry run", exit_code=outcome.exit_code, message=outcome.message)
+    return outcome
+
+
+def settled(
+    target: Target, facts: Facts, decide: Callable[[Facts], Decision]
+) -> tuple[Facts, Decision]:
+    """Decide, once nothing runs any more: waits for a migration that is still at work.
+
+    Raises:
+        Busy: It did not end within ten minutes.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    shown = ""
+    while isinstance(decision := decide(facts), Wait):
+        text = "; ".join(session_line(session) for session in decision.sessions)
+        if shown != _who(decision):
+            target.screen.notice(f"a migration is still running, waiting for it: {text}")
+            shown = _who(decision)
+        if time.monotonic() > deadline:
+            raise Busy(
+                f"a migration is still running after {WAIT_SECONDS:.0f} s: {text}",
+                "nothing was judged or changed; look at that session, or wait and try again",
+            )
+        time.sleep(_POLL_SECONDS)
+        facts = target.facts(fetch=False)
+    return facts, decision
+
+
+def judged(facts: Facts, decision: Decision) -> Outcome:
+    """Return the outcome of a decision that leads to no steps (or of a plan not carried out)."""
+    data = facts_data(facts)
+    match decision:
+        case Plan():
+            return Outcome(ExitCode.OK, f"plan: {decision.action}", {**data, **plan_data(decision)})
+        case Healthy():
+            return Outcome(ExitCode.OK, "healthy, nothing to do", data)
+        case Wait():
+            return Outcome(ExitCode.BUSY, "a migration is still running", data)
+        case Refusal():
+            return Outcome(
+                ExitCode.REFUSED,
+                f"refused: {decision.reasons[0]}",
+                {**data, "reasons": list(decision.reasons)},
+            )
+
+
+def carry_out(target: Target, run: Run, facts: Facts, plan: Plan, *, yes: bool) -> None:
+    """Ask for a yes where the inventory wants one, then carry the plan out."""
+    if target.environment.confirm and not yes:
+        target.screen.confirm(target.name)
+    rows = [msgspec.to_builtins(row) for row in facts.database.open_rows]
+    run.journal.write("plan", **plan_data(plan), open_rows=rows)
+    run.carry_out(plan.steps, rows)
+
+
+def migrate(
+    target: Target, action: str, decide: Callable[[Facts], Decision], *, yes: bool
+) -> Outcome:
+    """The way of `recover` and `deploy`: decide, confirm, carry out, verify."""
+    with begun(target, action) as run:
+        facts, decision = settled(target, target.facts(fetch=True), decide)
+        target.screen.lines(decision_lines(facts, decision, target.name, target.host.label))
+        if not isinstance(decision, Plan):
+            outcome = judged(facts, decision)
+            run.journal.write("decided", exit_code=outcome.exit_code, message=outcome.message)
+            return outcome
+        try:
+            carry_out(target, run, facts, decision, yes=yes)
+        except StepFailed as error:
+            return _failed(target, run, error)
+        after = target.facts(fetch=False)
+        verify(facts, after)
+        message = f"{action} done: every migration is applied"
+        target.screen.line(message, "bold green")
+        return Outcome(ExitCode.OK, message, {**facts_data(after), **_run_data(run)})
+
+
+def verify(before: Facts, after: Facts) -> None:
+    """Check from the ledger that a recovery or deploy did what it announced.
+
+    Raises:
+        VerificationFailed: It did not, whatever Prisma said.
+    """
+    problems = []
+    if after.database.fingerprint != before.database.fingerprint:
+        problems.append("this is another database than before")
+    if after.database.open_rows:
+        names = dict.fromkeys(row.migration_name for row in after.database.open_rows)
+        problems.append(f"failed in the ledger: {', '.join(names)}")
+    missing = [
+        script.name for script in after.main.migrations if script.name not in after.database.applied
+    ]
+    if missing:
+        problems.append(f"not recorded as applied: {', '.join(missing)}")
+    if after.git.head.commit != before.git.main.commit:
+        problems.append(f"the checkout is at {after.git.head.commit[:10]}")
+    if problems:
+        raise VerificationFailed(
+            f"Prisma reported success, but: {'; '.join(problems)}",
+            "the backup of this run is named above; look at the ledger before anything else",
+        )
+
+
+def backup_line(run: Run) -> str:
+    """Return the path of the backup that this run took, or empty."""
+    for result in run.results:
+        for line in result.log.splitlines():
+            if line.startswith("backup complete: "):
+                return line.removeprefix("backup complete: ")
+    return ""
+
+
+def _failed(target: Target, run: Run, error: StepFailed) -> Outcome:
+    """After a failed step: say what stands in the ledger now, and what a person can do.
+
+    Raises:
+        StepFailed: No migration failed; it was the step itself.
+    """
+    target.screen.line(error.message, "red")
+    after, decision = settled(target, target.facts(fetch=False), plan_recover)
+    if not after.database.open_rows:
+        raise error
+    reasons = [f"{row.migration_name} has failed" for row in after.database.open_rows]
+    if not isinstance(decision, Refusal):
+        reasons = [f"{reason}; when it is corrected: recover again" for reason in reasons]
+    refusal = Refusal(tuple(reasons), _verdicts(decision), explained=True)
+    lines = decision_lines(after, refusal, target.name, target.host.label)
+    target.screen.lines(line for line in lines if not line.startswith("refused"))
+    if backup := backup_line(run):
+        target.screen.line(f"the backup of this run: {backup}")
+    run.journal.write("failed again", reasons=reasons)
+    message = f"the migration failed: {reasons[0]}"
+    return Outcome(ExitCode.REFUSED, message, {**facts_data(after), **_run_data(run)})
+
+
+def _verdicts(decision: Decision) -> Any:
+    return decision.verdicts if isinstance(decision, Plan | Refusal) else ()
+
+
+def _run_data(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "backup": backup_line(run) or None,
+        "steps": [{"step": result.name, "seconds": result.seconds} for result in run.results],
+    }
+
+
+def _who(wait: Wait) -> str:
+    return ",".join(str(session.pid) for session in wait.sessions)

@@ -1,0 +1,208 @@
+# shellcheck shell=sh disable=SC2154,SC2329
+# Prints everything that is known of a host, in frames, without changing anything but git's copy of
+# the remote branch (when `fetch` is set).
+# Given: mark, repo, app, schema, branch, fetch, backups, database_sql, and for each of the two
+# URLs its kind, place and name. The database's variables come on stdin, once the URL is known.
+
+frame() { # name, command...: runs a probe; its stdin is empty
+  frame_name=$1
+  shift
+  printf '\n%s begin %s\n' "$mark" "$frame_name"
+  printf '\n%s begin %s\n' "$mark" "$frame_name" >&2
+  "$@" </dev/null
+  frame_code=$?
+  printf '\n%s end %s\n' "$mark" "$frame_code"
+  printf '\n%s end %s\n' "$mark" "$frame_code" >&2
+}
+g() { git -C "$repo" -c core.quotePath=false "$@"; }
+
+# --- where the database is ---
+url() { # kind, place, name
+  case $1 in
+    env_file)
+      [ -r "$2" ] || { echo "$2: cannot be read" >&2; return 1; }
+      grep -E "^[[:space:]]*(export[[:space:]]+)?$3[[:space:]]*=" "$2" || { echo "$3 is not set in $2" >&2; return 1; } ;;
+    env)
+      # Start-up files of a login shell may print too: what counts comes after the mark.
+      "${SHELL:-/bin/sh}" -lc "printf '%s value ' '$mark'; printenv '$3'" ;;
+    command) sh -c "$2" ;;
+  esac
+}
+
+# --- the host ---
+machine() { uname -s; id -un; printf '%s\n' "$HOME"; date +%s; }
+place() { cd "$repo/$app" && pwd -P; }
+versions() { # program
+  command -v "$1" >/dev/null || { echo "$1 is not on the PATH of a non-interactive login" >&2; return 127; }
+  "$1" --version
+}
+space() { # directory: free and total KiB where it lies, or would lie
+  dir=$1
+  while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
+  df -Pk "$dir" | tail -n 1
+}
+
+support() { # programs that jobs, lock and backup need, and whether others see our processes
+  for program in flock perl setsid sha256sum shasum tail head df; do
+    command -v "$program" >/dev/null && printf 'has %s\n' "$program"
+  done
+  grep -q '^proc .*hidepid=\(2\|invisible\|noaccess\|1\|ptraceable\|4\)' /proc/mounts 2>/dev/null && echo 'has hidepid'
+  return 0
+}
+newest_backup() { # names hold their time, so the last one is the newest
+  newest=
+  for card in "$backups"/pre-migration-*.sql.json; do [ -f "$card" ] && newest=$card; done
+  [ -z "$newest" ] || cat "$newest"
+}
+
+# --- git ---
+fetch_branch() {
+  export GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -oBatchMode=yes -oConnectTimeout=10}"
+  if command -v timeout >/dev/null; then
+    timeout 60 git -C "$repo" fetch --quiet --no-tags origin "+refs/heads/$branch:refs/remotes/origin/$branch"
+  else
+    g fetch --quiet --no-tags origin "+refs/heads/$branch:refs/remotes/origin/$branch"
+  fi
+}
+commits() { g log -n 100 --format='%h%x09%an%x09%s' "HEAD..$1"; }
+# Every entry of each directory that holds a `NAME/migration.sql`, that is, of the migrations.
+tree() { # commit
+  g ls-tree -r --full-tree "$1" | awk -F '\t' '
+    { path = $2; sub(/^"/, "", path); line[NR] = $0; full[NR] = path
+      if (path ~ /\/[^\/]+\/migration\.sql"?$/) { dir = path; sub(/\/[^\/]+\/migration\.sql"?$/, "", dir); dirs[dir] = 1 } }
+    END { for (i = 1; i <= NR; i++) for (dir in dirs) if (index(full[i], dir "/") == 1) { print line[i]; break } }'
+}
+# Their contents, each once, as `git cat-file --batch` prints them.
+contents() {
+  for commit in "$@"; do g ls-tree -r --full-tree "$commit"; done |
+    grep -E '/(migration\.sql|migration_lock\.toml)"?$' | awk '{ print $3 }' | sort -u | g cat-file --batch
+}
+# Directories that Prisma would take for migrations although git does not have them.
+directories() {
+  for commit in "$@"; do g ls-tree -r --full-tree --name-only "$commit"; done |
+    sed -n 's#^\(.*\)/[^/]*/migration\.sql$#\1#p' | sort -u |
+    while IFS= read -r dir; do
+      (cd "$repo" && [ -d "$dir" ] && find "$dir" -mindepth 1 -maxdepth 1 -type d)
+    done
+  return 0
+}
+# Lock files of the app and of the repository, with the version of Prisma that each names.
+lock_files() { # commit
+  for dir in "$app" .; do
+    for name in package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb; do
+      file=$(normal "$dir/$name")
+      blob=$(g rev-parse --verify --quiet "$1:$file") || continue
+      version=$(g cat-file blob "$blob" | case $name in
+        package-lock.json | npm-shrinkwrap.json) awk '/"([^"]*\/)?node_modules\/prisma": *\{/ { f = 1 } f && /"version":/ { gsub(/[",]/, ""); print $2; exit }' ;;
+        pnpm-lock.yaml) sed -n "s#^  ['/]*prisma[@/]\([0-9][0-9A-Za-z.-]*\).*#\1#p" ;;
+        yarn.lock) awk '/^"?prisma@/ { f = 1 } f && /^  version/ { gsub(/["\047]/, ""); print $2; exit }' ;;
+        bun.lock) sed -n 's/.*"prisma": \["prisma@\([0-9][0-9A-Za-z.-]*\)".*/\1/p' ;;
+      esac | head -n 1)
+      printf '%s\t%s\t%s\n' "$file" "$blob" "$version"
+    done
+    [ "$app" = . ] && break
+  done
+  return 0
+}
+normal() { printf '%s\n' "$1" | sed -e 's#/\./#/#g' -e 's#^\./##' -e 's#^\./##'; }
+show() { # commit, path: a file, or the .prisma files of a directory
+  case $(g cat-file -t "$1:$2") in
+    blob) printf '# file: %s\n' "$2"; g cat-file blob "$1:$2" ;;
+    tree) g ls-tree -r --full-tree --name-only "$1" "$2/" | grep '\.prisma$' |
+      while IFS= read -r file; do printf '# file: %s\n' "$file"; g cat-file blob "$1:$file"; echo; done ;;
+    *) return 1 ;;
+  esac
+}
+configs() { # commit: Prisma looks for its configuration in the current directory only
+  g ls-tree --full-tree --name-only "$1" "$(normal "$app/")" | grep -E '(^|/)prisma7?\.config\.[cm]?[jt]s$' |
+    while IFS= read -r file; do printf '# file: %s\n' "$file"; g cat-file blob "$1:$file"; echo; done
+  return 0
+}
+configs_on_disk() {
+  for file in "$repo/$app"/prisma.config.?s "$repo/$app"/prisma.config.?ts "$repo/$app"/prisma.config.?js \
+    "$repo/$app"/prisma7.config.?s "$repo/$app"/.config/prisma.?s; do
+    [ -f "$file" ] && { printf '# file: %s\n' "$file"; cat "$file"; echo; }
+  done
+  return 0
+}
+at() { # label, commit
+  frame "commit $1" g rev-parse --verify --quiet "$2^{commit}"
+  frame "tree $1" tree "$2"
+  frame "locks $1" lock_files "$2"
+  frame "schema $1" show "$2" "$(normal "$app/$schema")"
+  frame "configs $1" configs "$2"
+  frame "package $1" g cat-file blob "$2:$(normal "$app/package.json")"
+}
+
+# --- Prisma as installed: in the app, or further up where a workspace keeps it ---
+installed() {
+  dir=$(cd "$repo/$app" && pwd -P) || return 1
+  while :; do
+    file=$dir/node_modules/prisma/package.json
+    if [ -f "$file" ]; then
+      printf '%s\n' "$dir"
+      sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' "$file" | head -n 1
+      stat -L -c %Y "$dir/node_modules/prisma" 2>/dev/null || stat -L -f %m "$dir/node_modules/prisma"
+      return 0
+    fi
+    [ "$dir" != / ] || break
+    dir=$(dirname "$dir")
+  done
+  echo "there is no node_modules/prisma in $repo/$app or above" >&2
+  return 1
+}
+
+# --- the database ---
+database() {
+  [ "$PGSSLROOTCERT" != system ] || system_authorities
+  psql -X -A -t -q -w -v ON_ERROR_STOP=1 -v "schema=$OPS_SCHEMA" <<END_OF_SQL
+$database_sql
+END_OF_SQL
+}
+
+frame url url "$url_kind" "$url_place" "$url_name"
+[ -z "$direct_kind" ] || frame direct_url url "$direct_kind" "$direct_place" "$direct_name"
+frame machine machine
+frame place place
+frame inside g rev-parse --is-inside-work-tree
+[ -z "$fetch" ] || frame fetch fetch_branch
+remote=refs/remotes/origin/$branch
+frame branch g symbolic-ref --quiet --short HEAD
+frame changed g status --porcelain=v1 -z --untracked-files=no
+frame "local branch" g rev-parse --verify --quiet "refs/heads/$branch"
+frame counts g rev-list --left-right --count "HEAD...$remote"
+frame "branch counts" g rev-list --left-right --count "refs/heads/$branch...$remote"
+frame commits commits "$remote"
+frame reflog g reflog show --date=unix --format='%H %gd' -n 1000 HEAD
+at head HEAD
+at main "$remote"
+# Where HEAD stood lately: a failed migration ran there, whatever is checked out by now.
+recent=$(g reflog show -n 100 --format=%H HEAD | awk '!seen[$0]++' | head -n 10)
+frame recent printf '%s' "$recent"
+for commit in $recent; do
+  frame "locks $commit" lock_files "$commit"
+  frame "configs $commit" configs "$commit"
+done
+# shellcheck disable=SC2086 # commit ids, several words
+frame contents contents HEAD "$remote" $recent
+frame directories directories HEAD "$remote"
+frame "configs disk" configs_on_disk
+frame installed installed
+frame node versions node
+frame pg_dump versions pg_dump
+frame psql versions psql
+frame "space backups" space "$backups"
+frame "space repo" space "$repo"
+frame support support
+frame "newest backup" newest_backup
+
+# The caller has read the URL by now and answers with NAME=VALUE lines, then an empty one.
+while IFS= read -r line; do
+  if [ -z "$line" ]; then
+    frame database database
+    exit 0
+  fi
+  # shellcheck disable=SC2163 # the line is NAME=VALUE, and the value is taken as it is
+  export "$line"
+done
+exit 0

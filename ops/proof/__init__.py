@@ -1,0 +1,1 @@
+"""How far did a failed migration get, and how do we know?"""

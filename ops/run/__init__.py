@@ -1,0 +1,1 @@
+"""A run: a plan carried out as durable jobs, under a lock, with a journal on both sides."""

@@ -1,0 +1,83 @@
+"""The journal: JSON lines, here and on the host, written before and after each step.
+
+On the host the lines travel with the scripts themselves (a job's first act is its own line), so
+they are true whatever becomes of this machine. Here they lie below $XDG_STATE_HOME (default
+~/.local/state) in `prisma-ops/ENVIRONMENT/RUN/`, with the logs; 0600 in 0700.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from ops.secrets import Redactor
+
+
+def new_run_id(now: datetime) -> str:
+    """Return a name for a run: its time in UTC, and four letters against two in one second."""
+    return f"{now.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(2)}"
+
+
+def local_state() -> Path:
+    """Return the directory in which this machine keeps its journals."""
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "prisma-ops"
+
+
+def entry(run: str, event: str, **details: Any) -> dict[str, Any]:
+    """Return one line of a journal: the run, the time in UTC, what happened."""
+    return {"run": run, "at": _now(), "event": event, **details}
+
+
+def line(record: dict[str, Any]) -> str:
+    """Return a record as one line of JSON."""
+    return json.dumps(record, ensure_ascii=False, default=str)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """This machine's record of one run.
+
+    Args:
+        directory: The run's own, made with mode 0700.
+        run: Its id.
+        gate: Takes secrets out of every line.
+    """
+
+    directory: Path
+    run: str
+    gate: Redactor
+
+    @classmethod
+    def begin(cls, environment: str, run: str, gate: Redactor) -> Journal:
+        """Make the run's directory."""
+        directory = local_state() / environment / run
+        directory.mkdir(parents=True, mode=0o700)
+        return cls(directory, run, gate)
+
+    def write(self, event: str, **details: Any) -> None:
+        """Add a line, and see that it is on the disk before going on."""
+        text = self.gate.text(line(entry(self.run, event, **details))) + "\n"
+        descriptor = os.open(
+            self.directory / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
+        try:
+            os.write(descriptor, text.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def open_log(self, name: str) -> BinaryIO:
+        """Open the log of one step for writing."""
+        descriptor = os.open(self.directory / f"{name}.log", os.O_WRONLY | os.O_CREAT, 0o600)
+        return os.fdopen(descriptor, "wb")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""What changes something: checkout, install, backup, resolve, deploy. Each is one job."""

@@ -1,0 +1,103 @@
+"""The two steps that change the ledger: `prisma migrate resolve` and `prisma migrate deploy`.
+
+Prisma exits with 0 also when its engine died without an answer (measured on 6.19 and 7.10), so a
+step counts only with Prisma's own words for success, and the ledger is read again afterwards.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Literal
+
+from ops.host.script import HostPath, Words
+from ops.steps.base import Step, step_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ops.facts.gather import Facts
+
+Direction = Literal["rolled-back", "applied"]
+
+
+def resolve(facts: Facts, name: str, direction: Direction, open_rows: Iterable[str]) -> Step:
+    """Return the step that records a migration as rolled back, or as applied.
+
+    Args:
+        facts: What is true now.
+        name: The migration's whole name.
+        direction: What the ledger shall say.
+        open_rows: Ids of the rows that are open just before this step.
+    """
+    arguments = ("migrate", "resolve", f"--{direction}", name, _schema(facts))
+    said = "marked as rolled back." if direction == "rolled-back" else "marked as applied."
+    title = f"record {name} as {direction.replace('-', ' ')}"
+    return _step(facts, f"resolve-{direction}", title, _cli(facts, arguments), open_rows, (said,))
+
+
+def deploy(facts: Facts, pending: Iterable[str]) -> Step:
+    """Return the step that runs every pending migration of what is checked out."""
+    names = ", ".join(pending)
+    command = facts.environment.prisma_command.deploy
+    words = Words(("sh", "-c", command)) if command else _deploy_words(facts)
+    said = (
+        "All migrations have been successfully applied.",
+        "No pending migrations to apply.",
+    )
+    title = f"run the pending migrations: {names}" if names else "migrate deploy: nothing pending"
+    return _step(facts, "deploy", title, words, (), said)
+
+
+def deploy_command(facts: Facts) -> str:
+    """Return the deploy command as a person types it in the app's directory."""
+    return facts.environment.prisma_command.deploy or _shown(_deploy_words(facts))
+
+
+def resolve_command(facts: Facts, name: str, direction: Direction) -> str:
+    """Return the resolve command as a person types it in the app's directory."""
+    arguments = ("migrate", "resolve", f"--{direction}", name, _schema(facts))
+    return _shown(_cli(facts, arguments))
+
+
+def _step(
+    facts: Facts,
+    name: str,
+    title: str,
+    words: Words,
+    open_rows: Iterable[str],
+    said: tuple[str, ...],
+) -> Step:
+    script = step_script(
+        facts,
+        "prisma",
+        {
+            "directory": HostPath(facts.directory),
+            "open_rows": " ".join(sorted(open_rows)),
+            "run": words,
+        },
+        {**facts.variables, "PRISMA_HIDE_UPDATE_MESSAGE": "1"},
+    )
+    return Step(name, title, (_shown(words),), script, said, writes_database=True)
+
+
+def _deploy_words(facts: Facts) -> Words:
+    return _cli(facts, ("migrate", "deploy", _schema(facts)))
+
+
+def _cli(facts: Facts, arguments: tuple[str, ...]) -> Words:
+    if cli := facts.environment.prisma_command.cli:
+        return Words((*cli, *arguments))
+    directory = facts.installed.directory if facts.installed else facts.directory
+    if directory == facts.directory:
+        return Words(("node_modules/.bin/prisma", *arguments))
+    return Words((HostPath(f"{directory}/node_modules/.bin/prisma"), *arguments))
+
+
+def _schema(facts: Facts) -> str:
+    return f"--schema={facts.environment.schema}"
+
+
+def _shown(words: Words) -> str:
+    if words.words[:2] == ("sh", "-c"):
+        return str(words.words[2])
+    return shlex.join(str(word) for word in words.words)
