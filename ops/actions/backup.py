@@ -24,13 +24,13 @@ def backup(target: Target, *, dry_run: bool = False) -> Outcome:
     if dry_run:
         facts = target.facts(fetch=False)
         decision = plan_backup(facts, "asked for")
-        target.screen.lines(decision_lines(facts, decision, target.name, target.host.label))
+        target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
         return judged(facts, decision)
     with begun(target, "backup") as run:
         facts = target.facts(fetch=False)
         decision = plan_backup(facts, "asked for")
         if not isinstance(decision, Plan):
-            target.screen.lines(decision_lines(facts, decision, target.name, target.host.label))
+            target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
             return judged(facts, decision)
         run.carry_out(decision.steps, [])
         file = backup_line(run)

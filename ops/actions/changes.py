@@ -12,6 +12,7 @@ import msgspec
 
 from ops.errors import Busy, ExitCode, StepFailed, VerificationFailed
 from ops.plan import Healthy, Plan, Refusal, Wait, plan_recover
+from ops.proof.verdict import verdicts
 from ops.report.describe import decision_lines, session_line
 from ops.report.outcome import Outcome, facts_data, plan_data
 from ops.run.execute import Run
@@ -52,7 +53,7 @@ def preview(target: Target, action: str, decide: Callable[[Facts], Decision]) ->
     journal.write("began", action=action, environment=target.name, dry_run=True)
     facts = target.facts(fetch=True)
     decision = decide(facts)
-    target.screen.lines(decision_lines(facts, decision, target.name, target.host.label))
+    target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
     outcome = judged(facts, decision)
     if isinstance(decision, Plan):
         outcome = replace(outcome, message="dry run: nothing was changed")
@@ -118,7 +119,7 @@ def migrate(
     """The way of `recover` and `deploy`: decide, confirm, carry out, verify."""
     with begun(target, action) as run:
         facts, decision = settled(target, target.facts(fetch=True), decide)
-        target.screen.lines(decision_lines(facts, decision, target.name, target.host.label))
+        target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
         if not isinstance(decision, Plan):
             outcome = judged(facts, decision)
             run.journal.write("decided", exit_code=outcome.exit_code, message=outcome.message)
@@ -179,21 +180,18 @@ def _failed(target: Target, run: Run, error: StepFailed) -> Outcome:
     after, decision = settled(target, target.facts(fetch=False), plan_recover)
     if not after.database.open_rows:
         raise error
-    reasons = [f"{row.migration_name} has failed" for row in after.database.open_rows]
-    if not isinstance(decision, Refusal):
-        reasons = [f"{reason}; when it is corrected: recover again" for reason in reasons]
-    refusal = Refusal(tuple(reasons), _verdicts(decision), explained=True)
-    lines = decision_lines(after, refusal, target.name, target.host.label)
+    names = dict.fromkeys(row.migration_name for row in after.database.open_rows)
+    reasons = tuple(f"{name} has failed; correct it, push, and recover again" for name in names)
+    if isinstance(decision, Refusal):
+        reasons = decision.reasons
+    refusal = Refusal(reasons, verdicts(after), explained=True)
+    lines = decision_lines(after, refusal, target.name, target.host.login)
     target.screen.lines(line for line in lines if not line.startswith("refused"))
     if backup := backup_line(run):
         target.screen.line(f"the backup of this run: {backup}")
     run.journal.write("failed again", reasons=reasons)
     message = f"the migration failed: {reasons[0]}"
     return Outcome(ExitCode.REFUSED, message, {**facts_data(after), **_run_data(run)})
-
-
-def _verdicts(decision: Decision) -> Any:
-    return decision.verdicts if isinstance(decision, Plan | Refusal) else ()
 
 
 def _run_data(run: Run) -> dict[str, Any]:

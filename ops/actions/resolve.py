@@ -46,7 +46,7 @@ def resolve(
         return preview(target, "resolve", decide)
     with begun(target, "resolve") as run:
         facts, decision = settled(target, target.facts(fetch=False), decide)
-        target.screen.lines(decision_lines(facts, decision, target.name, target.host.label))
+        target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
         if not isinstance(decision, Plan):
             return judged(facts, decision)
         carry_out(target, run, facts, decision, yes=yes)
