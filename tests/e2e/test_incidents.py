@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from conftest import HEART, Operator
+
+from tests.e2e.conftest import HEART, Operator
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

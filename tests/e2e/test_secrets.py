@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from conftest import Operator
+
+from tests.e2e.conftest import Operator
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -30,7 +31,8 @@ SPELLINGS = {
 
 def is_prisma_engine(arguments: list[str]) -> bool:
     """The one exception: Prisma's CLI puts the URL into the arguments of its own engine."""
-    return any(re.search(r"schema-engine|engine\.cjs$|/engine/", word) for word in arguments[:3])
+    engine = re.compile(r"schema-engine|/engine-[0-9a-f]+/main\.cjs")
+    return any(engine.search(word) for word in arguments[:3])
 
 
 @contextmanager
