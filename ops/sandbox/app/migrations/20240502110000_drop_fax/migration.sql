@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "students" DROP COLUMN "fax";
