@@ -54,8 +54,8 @@ format: setup ## Format the code
 bench: setup ## Measure speed, as ratios side by side
 	$(BIN)/python -m bench
 
-schema: setup ## Write ops/inventory.schema.json anew from the types
-	$(BIN)/python -c 'import pathlib, ops.inventory; pathlib.Path("ops/inventory.schema.json").write_bytes(ops.inventory.schema_json())'
+schema: setup ## Write ops/inventory.schema.json and docs/inventory.md anew from the types
+	$(BIN)/python -m ops.reference
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

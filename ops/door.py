@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import signal
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import ExitCode, Interrupted, OpsError, Terminated
@@ -38,23 +41,34 @@ def perform(
         as_json: Whether stdout gets one JSON document, and all else goes to stderr.
     """
     gate = Redactor()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names on the host may hold what this terminal's encoding has no sign for.
+            stream.reconfigure(errors="backslashreplace")
     try:
         with _ending_on_signals():
             outcome = _outcome(action, inventory, environment, options, gate, as_json=as_json)
     except OpsError as error:
         return _failed(error, action, environment, gate, as_json=as_json)
     except KeyboardInterrupt:
-        stopped = Interrupted("interrupted; nothing goes on on the host")
+        stopped = Interrupted("interrupted; this call left nothing at work on the host")
         return _failed(stopped, action, environment, gate, as_json=as_json)
+    except BrokenPipeError:
+        _forget_stdout()
+        unread = Interrupted(
+            "interrupted: nobody reads the output any more",
+            f"a step that had begun goes on on the host: fab {environment} runs",
+        )
+        return _failed(unread, action, environment, gate, as_json=False)
     except Exception as problem:  # noqa: BLE001 - the last door: everything else is a bug
-        sys.stderr.write(gate.text("".join(traceback.format_exception(problem))))
+        _tell(gate.text("".join(traceback.format_exception(problem))))
         bug = OpsError(
             f"this is a bug in prisma-ops: {type(problem).__name__}",
             "please report it with the lines above",
         )
         return _failed(bug, action, environment, gate, as_json=as_json)
     if as_json:
-        sys.stdout.write(gate.text(outcome.to_json(action.name, environment)) + "\n")
+        print_json(outcome, action.name, environment, gate)
     return outcome.exit_code
 
 
@@ -62,6 +76,31 @@ def say_error(error: OpsError, gate: Redactor | None = None) -> str:
     """Return an error as people see it: one line, and its hint in a second."""
     text = f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
     return (gate or Redactor()).text(text)
+
+
+def print_json(
+    outcome: Outcome, action: str, environment: str, gate: Redactor, hint: str = ""
+) -> None:
+    """Print the one document that `--json` asks for, without secrets."""
+    document = gate.data(json.loads(outcome.to_json(action, environment, hint)))
+    try:
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the action is over: its exit code still says how it ended
+        _forget_stdout()
+
+
+def _tell(text: str) -> None:
+    with suppress(OSError):  # the terminal is gone, and with it whom to tell
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _forget_stdout() -> None:
+    """Let what is still buffered for stdout go nowhere, or Python fails when it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _outcome(
@@ -84,24 +123,31 @@ def _outcome(
 def _failed(
     error: OpsError, action: Action, environment: str, gate: Redactor, *, as_json: bool
 ) -> ExitCode:
-    sys.stderr.write(say_error(error, gate) + "\n")
+    _tell(say_error(error, gate) + "\n")
     if as_json:
         from ops.report.outcome import Outcome  # noqa: PLC0415
 
         outcome = Outcome(error.exit_code, error.message)
-        sys.stdout.write(gate.text(outcome.to_json(action.name, environment, error.hint)) + "\n")
+        print_json(outcome, action.name, environment, gate, error.hint)
     return error.exit_code
 
 
 @contextmanager
 def _ending_on_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end an action as cleanly as Ctrl-C does."""
+    """Make SIGTERM and SIGHUP end an action as cleanly as Ctrl-C does.
+
+    A signal that is ignored stays so: that is what `nohup` asks for.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
         raise Terminated(f"ended by {signal.Signals(number).name}")
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        number: signal.signal(number, end)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:

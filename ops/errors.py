@@ -6,7 +6,12 @@ end with the error's exit code; nobody below a door prints or exits.
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
+from typing import Final
+
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that break a line, move the cursor, or turn the reading direction."""
 
 
 class ExitCode(IntEnum):
@@ -40,14 +45,17 @@ class OpsError(Exception):
     Args:
         message: What is wrong, in one line, with its place where there is one.
         hint: What to do next; names a command where one helps.
+
+    Both may quote what a file or a host said: control characters are shown as escapes, so that an
+    error is always one line and nothing in it moves the cursor.
     """
 
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _visible(message)
+        self.hint = _visible(hint)
+        super().__init__(self.message)
 
 
 class UsageError(OpsError):
@@ -108,3 +116,7 @@ class Terminated(Interrupted):
     """SIGTERM: the same, asked for by a program."""
 
     exit_code = ExitCode.TERMINATED
+
+
+def _visible(text: str) -> str:
+    return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)

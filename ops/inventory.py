@@ -10,15 +10,19 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_type_hints
 
 import msgspec
-import yaml
 
 from ops.errors import InventoryError
+from ops.yaml_file import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FILE_NAME: Final = "inventory.yaml"
 VARIABLE: Final = "OPS_INVENTORY"
@@ -34,7 +38,9 @@ RESERVED: Final = frozenset(
 """Names of actions, present and planned. `fab NAME` must never be able to mean two things."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST_NAME: Final = 63
+"""Characters: names are parts of file names on the host."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BRANCH: Final = re.compile(r"(?!-)(?!.*(\.\.|//|@\{|\.lock$|\.$|/$))[^\s~^:?*\[\\]+")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -61,7 +67,9 @@ class Host(_Checked, frozen=True):
     """One machine that is reached by SSH. What is not said comes from ~/.ssh/config."""
 
     host: Annotated[str, _described("Name, address, or alias from the SSH configuration.")]
-    port: Annotated[Port | None, _described("Default: the SSH configuration's, else 22.")] = None
+    port: Annotated[
+        Port | None, _described("1 to 65535. Default: the SSH configuration's, else 22.")
+    ] = None
     user: Annotated[str | None, _described("Default: the SSH configuration's, else you.")] = None
     host_key: Annotated[
         Fingerprint | None,
@@ -70,8 +78,11 @@ class Host(_Checked, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuse what would be read as an option or as two values."""
-        if not self.host or re.search(r"[\s@/]", self.host) or self.host.startswith("-"):
-            raise ValueError(f"`host` must be a bare host name or address, got {self.host!r}")
+        if not self.host or re.search(r"[\s@/,\[\]]|^-|^[^:]*:[^:]*$", self.host):
+            raise ValueError(
+                f"`host` must be a bare host name or address, without user and port, "
+                f"got {self.host!r}"
+            )
         if self.user is not None and (not self.user or re.search(r"[\s@:]|^-", self.user)):
             raise ValueError(f"`user` must be a login name, got {self.user!r}")
 
@@ -90,13 +101,16 @@ class UrlSource(_Checked, frozen=True):
         """Refuse none, or several, of the three forms."""
         given = [key for key in ("env_file", "env", "command") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of `env_file`, `env`, `command`; got {given}")
+            got = " and ".join(given) or "none of them"
+            raise ValueError(f"give exactly one of env_file, env, command; got {got}")
         if self.name is not None and self.env is not None:
-            raise ValueError("`name` does not go with `env`: `env` is the name already")
-        if self.env_file is not None and not _is_host_path(self.env_file):
-            raise ValueError(f"`env_file` must be absolute or start with ~/, got {self.env_file!r}")
-        if not _VARIABLE.fullmatch(self.variable):
-            raise ValueError(f"{self.variable!r} is not the name of a variable")
+            raise ValueError("`name` does not go with env: env is the name already")
+        if self.env_file is not None:
+            _check_host_path("env_file", self.env_file)
+        for key in ("env", "name"):
+            value = getattr(self, key)
+            if value is not None and not _VARIABLE.fullmatch(value):
+                raise ValueError(f"`{key}` must be the name of a variable, got {value!r}")
         if self.command is not None and not self.command.strip():
             raise ValueError("`command` is empty")
 
@@ -172,21 +186,20 @@ class Environment(_Checked, frozen=True):
         """Refuse paths that mean something else on the host than they seem to."""
         for key in ("repo", "backups", "state"):
             value = getattr(self, key)
-            if value is not None and not _is_host_path(value):
-                raise ValueError(f"`{key}` must be absolute or start with ~/, got {value!r}")
+            if value is not None:
+                _check_host_path(key, value)
         for index, value in enumerate(self.path):
-            if not _is_host_path(value) or ":" in value:
-                raise ValueError(
-                    f"`path[{index}]` must be absolute or start with ~/, got {value!r}"
-                )
+            _check_host_path(f"path[{index}]", value, forbidden=":")
         for key, inside in (("app", self.app), ("schema", f"{self.app}/{self.schema}")):
             value = getattr(self, key)
             if not value or value.startswith(("/", "~", "-")) or normpath(inside).startswith(".."):
                 raise ValueError(f"`{key}` must be a path inside the repository, got {value!r}")
         if not _BRANCH.fullmatch(self.branch):
-            raise ValueError(f"`branch` is not a branch name: {self.branch!r}")
-        if isinstance(self.prisma, str) and not self.prisma.strip():
-            raise ValueError("`prisma` is empty")
+            raise ValueError(f"`branch` must be the name of a branch, got {self.branch!r}")
+        for key in ("ssh_config", "prisma"):
+            value = getattr(self, key)
+            if isinstance(value, str) and not value.strip():
+                raise ValueError(f"`{key}` is empty")
         if isinstance(self.prisma, list) and (not self.prisma or not all(self.prisma)):
             raise ValueError("`prisma` must be a list of words")
 
@@ -236,7 +249,12 @@ def locate(start: Path | None = None) -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named)
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise InventoryError(
+            "the current directory does not exist any more", "change to another one"
+        ) from None
     for folder in (here, *here.parents):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
@@ -252,17 +270,7 @@ def load(path: Path) -> Inventory:
     Raises:
         InventoryError: One line: file, place, what is wrong; the hint says how to mend it.
     """
-    try:
-        text = path.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise InventoryError(
-            f"{path}: not UTF-8 (byte {error.start})", "save it as UTF-8"
-        ) from None
-    except OSError as error:
-        raise InventoryError(
-            f"{path}: cannot be read: {error.strerror}", f"name another file with {VARIABLE}=path"
-        ) from None
-    return Inventory(path, _decode(_parse(text, path), path))
+    return Inventory(path, _decode(read_yaml(path), path))
 
 
 def schema_json() -> bytes:
@@ -271,55 +279,28 @@ def schema_json() -> bytes:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     names = schema["$defs"]["InventoryFile"]["properties"]["environments"]
     names["propertyNames"] = {"pattern": f"^{_NAME.pattern}$", "not": {"enum": sorted(RESERVED)}}
+    names["propertyNames"]["maxLength"] = _LONGEST_NAME
     return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML whose repeated keys are an error: PyYAML takes the last one in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key `{key}` stands here twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _parse(text: str, path: Path) -> Any:
-    try:
-        return yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        problem = (error.problem or "not YAML").strip()
-        raise InventoryError(f"{place}: {problem}", "mend the YAML at this place") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        problem = str(error).splitlines()[0] if str(error) else "not YAML"
-        raise InventoryError(f"{path}: {problem}", "mend the YAML") from None
-
-
 def _decode(document: Any, path: Path) -> dict[str, Environment]:
+    for key in document if isinstance(document, dict) else ():
+        if key != "environments":
+            raise InventoryError(
+                f"{path}: {_shown(key)}: unknown key at the top",
+                f"only `environments` stands there{_suggest(str(key), ['environments'])}",
+            )
     if not isinstance(document, dict) or not isinstance(document.get("environments"), dict):
         raise InventoryError(
             f"{path}: environments: expected a mapping of names to environments",
             "start with `environments:` and an indented name below it",
         )
-    for key in document:
-        if key != "environments":
-            raise InventoryError(
-                f"{path}: {key}: unknown key at the top",
-                "only `environments` stands there" + _suggest(str(key), ["environments"]),
-            )
     found: dict[str, Environment] = {}
     spelled: dict[str, str] = {}
     for name, value in document["environments"].items():
-        place = f"environments.{name}"
+        place = f"environments.{_shown(name)}"
         _check_name(name, spelled, f"{path}: {place}")
-        _check_strings(value, f"{path}: {place}")
+        _check_strings(value, f"{path}: {place}", set())
         try:
             found[name] = msgspec.convert(value, Environment)
         except msgspec.ValidationError as error:
@@ -337,6 +318,10 @@ def _check_name(name: Any, spelled: dict[str, str], place: str) -> None:
             f"{place}: not a name for an environment",
             "lower-case letters, digits, _ and -, beginning with a letter; quote yes, no, on, off",
         )
+    if len(name) > _LONGEST_NAME:
+        raise InventoryError(
+            f"{place}: the name is too long", f"at most {_LONGEST_NAME} characters"
+        )
     typed = name.replace("_", "-")  # Fabric shows and takes tasks with dashes
     if typed in RESERVED:
         raise InventoryError(
@@ -350,46 +335,83 @@ def _check_name(name: Any, spelled: dict[str, str], place: str) -> None:
     spelled[typed] = name
 
 
-def _check_strings(value: Any, place: str) -> None:
-    """Refuse control characters everywhere: no value of ours needs a newline or a NUL."""
+def _check_strings(value: Any, place: str, seen: set[int]) -> None:
+    """Refuse control characters everywhere: no value of ours needs a newline or a NUL.
+
+    `seen` are the parts that were looked at: aliases can make a few lines endless, or huge.
+    """
     if isinstance(value, str) and _CONTROL.search(value):
-        raise InventoryError(f"{place}: holds a control character or a line break", "remove it")
+        raise InventoryError(
+            f"{place}: holds a control character or a line break", "write it on one line, plainly"
+        )
+    if not isinstance(value, dict | list) or id(value) in seen:
+        return
+    seen.add(id(value))
     if isinstance(value, dict):
         for key, inner in value.items():
-            _check_strings(inner, f"{place}.{key}")
-    if isinstance(value, list):
+            _check_strings(key, place, seen)
+            _check_strings(inner, f"{place}.{key}", seen)
+    else:
         for index, inner in enumerate(value):
-            _check_strings(inner, f"{place}[{index}]")
+            _check_strings(inner, f"{place}[{index}]", seen)
 
 
 def _explain(message: str, path: Path, place: str) -> InventoryError:
     """Turn msgspec's message into ours: place first, in the file's own words."""
-    text, _, where = message.partition(" - at `$")
+    text, separator, where = message.rpartition(" - at `$")
+    if not separator:
+        text, where = message, ""
     place = f"{path}: {place}{where.rstrip('`')}"
     if unknown := re.search(r"unknown field `(.*)`", text):
         key = unknown.group(1)
-        return InventoryError(
-            f"{place}.{key}: unknown key", f"see docs/inventory.md{_suggest(key, _all_keys())}"
-        )
+        hint = f"see docs/inventory.md{_suggest(key, descriptions())}"
+        return InventoryError(f"{place}.{key}: unknown key", hint)
     if missing := re.search(r"missing required field `(.*)`", text):
-        return InventoryError(f"{place}.{missing.group(1)}: is missing", "see docs/inventory.md")
+        key = missing.group(1)
+        return InventoryError(f"{place}.{key}: is missing", _about(key))
     if own := re.match(r"`([a-z_]+(?:\[\d+\])?)` (.*)", text):
-        return InventoryError(f"{place}.{own.group(1)}: {own.group(2)}", "see docs/inventory.md")
+        return InventoryError(f"{place}.{own.group(1)}: {own.group(2)}", _about(own.group(1)))
+    if "matching regex" in text:
+        text = "not a fingerprint: it is SHA256: and 43 letters, digits, + and /"
+    for kind, word in (("object", "mapping"), ("array", "list")):
+        text = re.sub(rf"\b{kind}\b", word, text)
     text = text.replace("`", "")
-    return InventoryError(f"{place}: {text[:1].lower()}{text[1:]}", "see docs/inventory.md")
+    return InventoryError(f"{place}: {text[:1].lower()}{text[1:]}", _about(place))
 
 
-def _all_keys() -> list[str]:
-    types: tuple[type[msgspec.Struct], ...] = (Environment, Host, UrlSource, PrismaCommand)
-    return [field for kind in types for field in kind.__struct_fields__]
+def descriptions() -> dict[str, str]:
+    """Return what each key of the file means. No key is used in two meanings."""
+    found = {}
+    for kind in (Environment, Host, UrlSource, PrismaCommand):
+        for key, hint in get_type_hints(kind, include_extras=True).items():
+            found[key] = next(
+                meta.description
+                for meta in get_args(hint)
+                if isinstance(meta, msgspec.Meta) and meta.description
+            )
+    return found
 
 
-def _suggest(word: str, known: Any) -> str:
+def _shown(key: Any) -> str:
+    return textwrap.shorten(str(key), 80, placeholder="...") or "(empty)"
+
+
+def _about(place: str) -> str:
+    """Return a hint for a place: what is meant to stand there."""
+    key = re.sub(r"(\[[^]]*\])+$", "", place).rpartition(".")[2]
+    meaning = descriptions().get(key)
+    return f"{key}: {meaning}" if meaning else "see docs/inventory.md"
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean `{close[0]}`?" if close else ""
 
 
-def _is_host_path(value: str) -> bool:
-    return (
-        value.startswith(("/", "~/")) and ".." not in PurePosixPath(value).parts
-    ) or value == "~"
+def _check_host_path(key: str, value: str, forbidden: str = "") -> None:
+    if ".." in PurePosixPath(value).parts:
+        raise ValueError(f"`{key}` must not go up with .., got {value!r}")
+    if value != "~" and not value.startswith(("/", "~/")):
+        raise ValueError(f"`{key}` must be absolute or start with ~/, got {value!r}")
+    if forbidden and forbidden in value:
+        raise ValueError(f"`{key}` must be one path, without {forbidden}, got {value!r}")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ops.facts.app import parse_version, untracked_migrations
-from ops.facts.gather import locked_version
-from ops.facts.git import sha256
+from ops.facts.git import spellings
 from ops.facts.sessions import migrating
+from ops.obstacles import (
+    no_backup,
+    no_migrations,
+    no_prisma,
+    no_writing,
+    obstacles,
+    wrong_database,
+)
 from ops.proof.verdict import Undetermined, Verdict, verdicts
-from ops.steps.backup import RESERVE, backup
-from ops.steps.checkout import changed_lock_files, checkout, install, needs_install
+from ops.steps.backup import backup
+from ops.steps.checkout import checkout, install, needs_install
 from ops.steps.prisma import Direction, deploy, deploy_command, resolve, resolve_command
 
 if TYPE_CHECKING:
@@ -22,6 +27,21 @@ if TYPE_CHECKING:
     from ops.facts.database import Session
     from ops.facts.gather import Facts
     from ops.steps.base import Step
+
+__all__ = [
+    "MOST_ATTEMPTS",
+    "Decision",
+    "Healthy",
+    "Plan",
+    "Refusal",
+    "Wait",
+    "manual_values",
+    "obstacles",
+    "plan_backup",
+    "plan_deploy",
+    "plan_recover",
+    "plan_resolve",
+]
 
 MOST_ATTEMPTS: Final = 2
 """How often the same script is run automatically, counted by its rows in the ledger, so that
@@ -87,11 +107,11 @@ def plan_recover(facts: Facts, because: str | None = None) -> Decision:
     """
     if sessions := migrating(facts):
         return Wait(sessions)
-    if not facts.database.open_rows and not facts.pending and not list(_wrong_database(facts)):
+    if _nothing_to_run(facts):
         return Healthy(tuple(_notes(facts)))
-    if problems := obstacles(facts):
-        return Refusal(problems, verdicts(facts))
     found = verdicts(facts)
+    if problems := (*_never_deployed(facts), *obstacles(facts)):
+        return Refusal(problems, found)
     doubtful = tuple(verdict for verdict in found if isinstance(verdict, Undetermined))
     if doubtful and because is None:
         return Refusal(tuple(_doubts(doubtful)), found, explained=True)
@@ -107,7 +127,7 @@ def plan_deploy(facts: Facts) -> Decision:
     if facts.database.open_rows:
         names = ", ".join(dict.fromkeys(row.migration_name for row in facts.database.open_rows))
         return Refusal((f"a migration has failed before: {names}: use recover",), verdicts(facts))
-    if not facts.pending and not facts.git.behind and not list(_wrong_database(facts)):
+    if not facts.git.behind and _nothing_to_run(facts):
         return Healthy(tuple(_notes(facts)))
     if problems := obstacles(facts):
         return Refusal(problems)
@@ -116,7 +136,7 @@ def plan_deploy(facts: Facts) -> Decision:
 
 def plan_backup(facts: Facts, why: str) -> Decision:
     """Decide how to take a backup: nothing but the tools and the room is needed."""
-    if problems := tuple(_no_backup(facts)):
+    if problems := tuple(no_backup(facts)):
         return Refusal(problems)
     return Plan("backup", (backup(facts, why),))
 
@@ -129,7 +149,12 @@ def plan_resolve(facts: Facts, name: str, direction: Direction) -> Decision:
     """
     if sessions := migrating(facts):
         return Wait(sessions)
-    refusals = (*_refused_resolve(facts, name, direction), *_no_prisma(facts), *_no_backup(facts))
+    refusals = (
+        *_refused_resolve(facts, name, direction),
+        *no_writing(facts),
+        *no_prisma(facts),
+        *no_backup(facts),
+    )
     if refusals:
         return Refusal(refusals, verdicts(facts))
     open_rows = [row.id for row in facts.database.open_rows]
@@ -146,14 +171,24 @@ def manual_values(facts: Facts, environment: str, login: str, name: str) -> dict
     return {
         "environment": environment,
         "name": name,
+        "quoted_name": shlex.quote(name),
         "login": login,
-        "directory": facts.directory,
-        "commit": facts.git.main.commit[:10],
-        "path": shlex.quote(f"{facts.main.migrations_directory}/{name}/migration.sql"),
+        "directory": shlex.quote(facts.directory),
+        "show": _show_command(facts, name),
         "rolled_back": resolve_command(facts, name, "rolled-back"),
         "applied": resolve_command(facts, name, "applied"),
         "deploy": deploy_command(facts),
     }
+
+
+def _show_command(facts: Facts, name: str) -> str:
+    """Return the command that shows a script: as on main, else as checked out, else as it was."""
+    path = f"{facts.main.migrations_directory}/{name}/migration.sql"
+    for app, tree in ((facts.main, facts.git.main), (facts.head, facts.git.head)):
+        if app.script(name):
+            at = f"{tree.commit[:10]}:{app.migrations_directory}/{name}/migration.sql"
+            return f"git show {shlex.quote(at)}"
+    return f"git log --all -p -- {shlex.quote(':/' + path)}"
 
 
 def _recovery(facts: Facts) -> Iterator[Step]:
@@ -179,7 +214,31 @@ def _to_run(facts: Facts) -> list[str]:
     return [script.name for script in facts.main.migrations if script.name not in kept]
 
 
+def _nothing_to_run(facts: Facts) -> bool:
+    """Nothing failed or pending, and that can be told: the migrations and the ledger are there."""
+    return not (
+        facts.database.open_rows
+        or facts.pending
+        or any(wrong_database(facts))
+        or any(no_migrations(facts))
+    )
+
+
+def _never_deployed(facts: Facts) -> Iterator[str]:
+    """A recovery never begins a history: an empty database is a new one, or the wrong one."""
+    if not facts.database.ledger and not facts.database.identity.tables:
+        yield (
+            f"{facts.url.label} is empty, there is nothing to recover: is this the right database? "
+            "a first deployment is `deploy`"
+        )
+
+
 def _notes(facts: Facts) -> Iterator[str]:
+    if not facts.database.ledger and facts.pending:
+        yield f"the database is empty: all {len(facts.pending)} migrations will run"
+    for name in facts.pending:
+        if rows := facts.database.rows(name):
+            yield f"{name} was tried before and recorded as rolled back ({len(rows)} times)"
     on_main = {script.name for script in facts.main.migrations}
     for row in facts.database.open_rows:
         if row.migration_name not in on_main:
@@ -197,12 +256,9 @@ def _notes(facts: Facts) -> Iterator[str]:
 
 def _edited(facts: Facts, name: str, content: bytes) -> str:
     """Say when a script was changed after it was applied. Prisma does not run it again."""
-    unix = content.replace(b"\r\n", b"\n")
-    sums = {sha256(text) for text in (content, unix, unix.replace(b"\n", b"\r\n"))}
-    rows = [
-        row for row in facts.database.ledger or [] if row.migration_name == name and row.is_applied
-    ]
-    if rows and not any(row.checksum in sums for row in rows):
+    checksums = spellings(content)
+    rows = [row for row in facts.database.rows(name) if row.is_applied]
+    if rows and not any(row.checksum in checksums for row in rows):
         return f"{name} was edited after it was applied: the change is not in the database"
     return ""
 
@@ -213,12 +269,15 @@ def _doubts(doubtful: tuple[Undetermined, ...]) -> Iterator[str]:
 
 
 def _used_up(facts: Facts) -> Iterator[str]:
-    """Scripts that were tried as often as they may be, as they stand on origin's branch."""
-    for name in dict.fromkeys(row.migration_name for row in facts.database.open_rows):
+    """Scripts that were tried as often as they may be, as they stand on origin's branch.
+
+    Those too whose rows are all rolled back: that is what a restart loop leaves.
+    """
+    for name in _to_run(facts):
         script = facts.main.script(name)
         if script is None or script.content is None:
             continue
-        attempts = facts.database.attempts(name, sha256(script.content))
+        attempts = facts.database.attempts(name, script.content)
         if attempts >= MOST_ATTEMPTS:
             yield (
                 f"{name}: this same script has failed {attempts} times; correct it on "
@@ -226,137 +285,8 @@ def _used_up(facts: Facts) -> Iterator[str]:
             )
 
 
-def obstacles(facts: Facts) -> tuple[str, ...]:
-    """Return everything that speaks against starting at all, each with its mend."""
-    return (
-        *_wrong_database(facts),
-        *_no_prisma(facts),
-        *_no_checkout(facts),
-        *_no_scripts(facts),
-        *_no_backup(facts),
-    )
-
-
-def _wrong_database(facts: Facts) -> Iterator[str]:
-    identity = facts.database.identity
-    if identity.standby:
-        yield f"{facts.url.label} is a standby: name the primary"
-    if not identity.schema_exists:
-        yield (
-            f"{facts.url.label} has no schema `{facts.url.schema}`: is this the right database? "
-            "nothing is created here"
-        )
-    elif facts.database.ledger is None and identity.tables:
-        yield (
-            f"{facts.url.label} has {identity.tables} tables but no ledger _prisma_migrations "
-            "(P3005): is this the right database and schema? if so, it needs a baseline"
-        )
-    if facts.url.pooler and facts.environment.direct_url is None:
-        yield (
-            f"{facts.url.label} looks like a connection pooler ({facts.url.pooler}): migrations "
-            "need a direct connection; set direct_url in the inventory"
-        )
-
-
-def _no_prisma(facts: Facts) -> Iterator[str]:
-    installed = parse_version(facts.installed.version) if facts.installed else None
-    locked = locked_version(facts.git.main)
-    for version in {installed, locked}:
-        if version and version.major >= 8:  # noqa: PLR2004
-            yield (
-                f"Prisma {version} has no `migrate deploy` and `migrate resolve`: this tool knows "
-                "Prisma up to 7"
-            )
-    if facts.installed is None and not needs_install(facts):
-        yield "Prisma is not installed on the host (node_modules/prisma): run npm ci there"
-    if not facts.machine.node.version:
-        yield f"node: {facts.machine.node.problem}: name its directory in `path`"
-
-
-def _no_checkout(facts: Facts) -> Iterator[str]:
-    environment, git = facts.environment, facts.git
-    changed = [path for path in git.changed if path not in changed_lock_files(facts)]
-    if changed:
-        yield (
-            f"tracked files have changed in {environment.repo}: {', '.join(changed)}: commit, "
-            "stash or restore them there"
-        )
-    if git.unpushed:
-        yield (
-            f"{environment.branch} on the host has {git.unpushed} commits that origin does not "
-            "have: push them, or reset the branch there"
-        )
-    if git.branch is None and git.ahead:
-        yield f"HEAD is detached with {git.ahead} commits of its own: put a branch on them first"
-
-
-def _no_scripts(facts: Facts) -> Iterator[str]:
-    environment, main = facts.environment, facts.main
-    where = f"{environment.branch}:{environment.app}"
-    if not main.schema_found:
-        yield f"{where}/{environment.schema} does not exist: check `schema` in the inventory"
-        return
-    if not main.migrations:
-        yield f"there are no migrations in {main.migrations_directory}: check `schema`"
-    for script in main.migrations:
-        if script.content is None:
-            yield f"{main.migrations_directory}/{script.name} has no migration.sql (P3015)"
-    for path in untracked_migrations(facts.git, main):
-        yield f"{path} is not in git, but Prisma would run it: remove or commit it"
-    if main.lock_provider and main.provider and main.lock_provider != main.provider:
-        yield (
-            f"migration_lock.toml says {main.lock_provider}, the schema {main.provider} (P3019): "
-            "mend migration_lock.toml"
-        )
-    unknown = [name for name in main.url_variables if name not in facts.variables]
-    if unknown:
-        yield (
-            f"Prisma reads its URL from {', '.join(unknown)}, the inventory gives "
-            f"{', '.join(facts.variables)}: set `name` to what the schema says"
-        )
-    yield from _wrong_deploy_command(facts)
-
-
-def _wrong_deploy_command(facts: Facts) -> Iterator[str]:
-    """A deploy command of the inventory must run `migrate deploy` on the inventory's schema."""
-    command = facts.environment.prisma_command.deploy
-    if not command:
-        return
-    words = command.split()
-    text = command
-    if words[:2] in (["npm", "run"], ["pnpm", "run"], ["yarn", "run"], ["bun", "run"]):
-        name = words[2] if len(words) > 2 else ""  # noqa: PLR2004
-        text = facts.main.scripts.get(name, "")
-        if not text:
-            yield f"`{command}`: package.json has no script {name!r}"
-            return
-    if "migrate deploy" not in text:
-        yield f"`{command}` does not run `prisma migrate deploy`: {text!r}"
-    found = re.search(r"--schema[= ](\S+)", text)
-    schema = found.group(1).strip("\"'") if found else "prisma/schema.prisma"
-    if schema.removeprefix("./") != facts.environment.schema.removeprefix("./"):
-        yield f"`{command}` uses the schema {schema}, the inventory {facts.environment.schema}"
-
-
-def _no_backup(facts: Facts) -> Iterator[str]:
-    machine, identity = facts.machine, facts.database.identity
-    if not machine.pg_dump.version:
-        yield f"pg_dump: {machine.pg_dump.problem}: install it, or name its directory in `path`"
-    elif machine.pg_dump.major < identity.major:
-        yield (
-            f"pg_dump {machine.pg_dump.version} cannot dump a server of version "
-            f"{identity.version}: install postgresql-client-{identity.major}, or name its "
-            "directory in `path`"
-        )
-    if machine.free_backups < identity.size + RESERVE:
-        yield (
-            f"{facts.environment.backups}: {machine.free_backups >> 20} MiB free, "
-            f"{(identity.size + RESERVE) >> 20} MiB wanted for the backup"
-        )
-
-
 def _refused_resolve(facts: Facts, name: str, direction: Direction) -> Iterator[str]:
-    rows = [row for row in facts.database.ledger or [] if row.migration_name == name]
+    rows = facts.database.rows(name)
     known = ", ".join(dict.fromkeys(row.migration_name for row in facts.database.open_rows))
     failed = f"; failed: {known}" if known else "; none has failed"
     if facts.database.ledger is None:

@@ -39,6 +39,7 @@ class Action:
         summary: One line, for lists.
         module: Where its function is; the function has the action's name.
         options: Its options.
+        reads_only: Whether it changes nothing by its nature, so that a dry run of it is itself.
         examples: Command lines, without the leading `fab`.
         details: More for its own help.
     """
@@ -49,6 +50,7 @@ class Action:
     options: tuple[Option, ...] = ()
     examples: tuple[str, ...] = ()
     details: str = ""
+    reads_only: bool = False
 
     def function(self) -> Callable[..., Outcome]:
         """Import and return the function that does it; it takes a Target and the options."""
@@ -66,6 +68,7 @@ ACTIONS: Final = (
         "status",
         examples=("prod status",),
         details="Reads only. Exit 3 when something failed, runs or is pending.",
+        reads_only=True,
     ),
     Action(
         "recover",
@@ -115,14 +118,22 @@ ACTIONS: Final = (
         "Look at everything that could go wrong later: ssh, git, node, prisma, disk, rights.",
         "doctor",
         examples=("prod doctor",),
+        reads_only=True,
     ),
-    Action("runs", "List the runs that the host knows.", "runs", examples=("prod runs",)),
+    Action(
+        "runs",
+        "List the runs that the host knows.",
+        "runs",
+        examples=("prod runs",),
+        reads_only=True,
+    ),
     Action(
         "attach",
         "Follow the latest step of a run.",
         "runs",
         (Option("run", "The run's id; default: the newest.", ""),),
         ("prod attach", "prod attach --run 20261122T101500Z-1f2e"),
+        reads_only=True,
     ),
     Action(
         "unlock",

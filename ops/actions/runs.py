@@ -6,7 +6,7 @@ import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ops.errors import Busy, ExitCode, StepFailed, UsageError
+from ops.errors import Busy, ExitCode, Interrupted, StepFailed, UsageError
 from ops.host.job import Job, attach_job
 from ops.report.outcome import Outcome
 from ops.run.history import History, PastRun, read_history
@@ -55,9 +55,8 @@ def attach(target: Target, *, run: str = "") -> Outcome:
     follower = _Follower(target)
     try:
         exit_code = attach_job(target.host, job, follower)
-    except KeyboardInterrupt:
-        target.screen.notice("no longer following; the step goes on on the host")
-        raise
+    except KeyboardInterrupt as error:
+        raise Interrupted("no longer following; the step goes on on the host") from error
     finally:
         follower.screen_output.finish()
     message = f"step {last.name} of run {past.id} ended with exit code {exit_code}"

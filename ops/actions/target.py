@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.errors import HostKeyRefused, Unreachable
@@ -72,7 +73,7 @@ def _first_that_answers(inventory: Inventory, name: str, screen: Screen) -> SshH
     environment = inventory.environment(name)
     ssh_config = None
     if environment.ssh_config is not None:
-        ssh_config = (inventory.path.parent / environment.ssh_config).absolute()
+        ssh_config = (inventory.path.parent / Path(environment.ssh_config).expanduser()).absolute()
     last = len(environment.hosts) - 1
     for index, host in enumerate(environment.hosts):
         address = Address(

@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from posixpath import dirname, join, normpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ops.facts.frames import Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ops.facts.frames import Frames
     from ops.facts.git import Git, Tree
@@ -33,6 +33,10 @@ class Version:
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}"
+
+
+_READS_PRISMA7_CONFIG: Final = Version(7, 10)
+_STRING: Final = re.compile(r"""(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)""")
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,11 @@ class App:
     Args:
         migrations_directory: From the top of the repository.
         migrations: Every directory there, in Prisma's order (by bytes).
-        lock_provider: The provider that migration_lock.toml names, or empty.
+        lock_provider: The provider that migration_lock.toml names; empty when Prisma cannot read
+            one there, None when there is no such file.
         provider: The datasource's provider, or empty.
         url_variables: Environment variables that schema and configuration read a URL from.
-        uses_adapter: Whether the configuration speaks of a driver adapter.
+        may_use_adapter: Whether the configuration may set a driver adapter.
         configuration: Whether there is a prisma.config.* file.
         scripts: The scripts of package.json.
         prisma_is_dev: Whether Prisma is a devDependency.
@@ -82,10 +87,10 @@ class App:
 
     migrations_directory: str
     migrations: tuple[Script, ...]
-    lock_provider: str
+    lock_provider: str | None
     provider: str
     url_variables: tuple[str, ...]
-    uses_adapter: bool
+    may_use_adapter: bool
     configuration: bool
     scripts: Mapping[str, str]
     prisma_is_dev: bool
@@ -131,20 +136,21 @@ def parse_app(
     configs = _files(frames.need(f"configs {label}", "prisma.config.* cannot be read").text)
     if label == "head":  # what lies on the disk counts there, tracked or not
         configs = _files(frames.need("configs disk", "prisma.config.* cannot be read").text)
+    config = "\n".join(map(_without_comments, _in_force(configs, version)))
     place = normpath(join(app, schema))
-    directory = _migrations_directory(place, schemas, "\n".join(configs.values()), app, version)
+    directory = _migrations_directory(place, schemas, config, app, version)
     datasource = "\n".join(re.findall(r"(?ms)^datasource\s.*?^\}", "\n".join(schemas.values())))
     package = _package(frames.get(f"package {label}").text)
     return App(
         migrations_directory=directory,
         migrations=_migrations(directory, tree, git.contents),
         lock_provider=_lock_provider(directory, tree, git.contents),
-        provider=_first(r'(?m)^\s*provider\s*=\s*"([^"]*)"', datasource),
-        url_variables=_url_variables(datasource, "\n".join(configs.values())),
-        uses_adapter=any("adapter" in text for text in configs.values()),
+        provider=_canonical(_first(r'(?m)^\s*provider\s*=\s*"([^"]*)"', datasource)),
+        url_variables=_url_variables(datasource, config),
+        may_use_adapter=may_use_adapter("\n".join(configs.values())),
         configuration=bool(configs),
-        scripts=package.get("scripts", {}),
-        prisma_is_dev="prisma" in package.get("devDependencies", {}),
+        scripts=_texts(package.get("scripts")),
+        prisma_is_dev="prisma" in _texts(package.get("devDependencies")),
         schema_found=bool(schemas),
     )
 
@@ -183,19 +189,58 @@ def _migrations_directory(
     return join(dirname(place), "migrations")
 
 
+def _in_force(configs: Mapping[str, str], version: Version | None) -> list[str]:
+    """Return the texts of those prisma.config.* that this version of Prisma reads."""
+    seven = [text for path, text in configs.items() if "prisma7.config." in path]
+    others = [text for path, text in configs.items() if "prisma7.config." not in path]
+    if version is None:
+        return [*seven, *others]
+    return (seven or others) if version >= _READS_PRISMA7_CONFIG else others
+
+
 def _configured_path(config: str) -> str:
     """Return `migrations.path` of a prisma.config.* file, which is code and is not run here."""
-    block = _first(r"(?s)\bmigrations\s*:\s*\{(.*?)\}", config)
-    if not block:
+    if not _speaks_of("migrations", config):
         return ""
-    path = _first(r"""\bpath\s*:\s*["'`]([^"'`$]+)["'`]""", block)
-    if not path and re.search(r"\bpath\b", block):
+    block = _block(config, "migrations")
+    path = re.search(r"""\bpath["']?\s*:\s*(["'`])([^"'`$]+)\1\s*(?:,|\Z)""", block or "")
+    if path:
+        return path.group(2)
+    if block is None or "..." in block or _speaks_of("path", block):
         raise Unknown(
             "prisma.config: migrations.path is put together by code, so where the migrations lie "
             "is not known",
-            "write it as a plain string",
+            "write it as a plain string: migrations: { path: 'prisma/migrations' }",
         )
-    return path
+    return ""
+
+
+def _speaks_of(name: str, code: str) -> bool:
+    """Whether JavaScript uses a name, other than as text in a string."""
+    quoted_key = rf"""["']{name}["']\s*:"""
+    return bool(re.search(rf"\b{name}\b", _STRING.sub('""', code)) or re.search(quoted_key, code))
+
+
+def _block(code: str, key: str) -> str | None:
+    """Return what stands between the braces after `key:`; None where no literal object does."""
+    found = re.search(rf"""\b{key}["']?\s*:\s*\{{""", code)
+    depth = 1
+    for edge in re.finditer(r"[{}]", code[found.end() :]) if found else ():
+        depth += 1 if edge.group() == "{" else -1
+        if found and depth == 0:
+            return code[found.end() : found.end() + edge.start()].strip()
+    return None
+
+
+def _without_comments(code: str) -> str:
+    """Return JavaScript without its comments; `//` inside a string is none."""
+    pattern = rf"({_STRING.pattern})|//[^\n]*|/\*.*?\*/"
+    return re.sub(pattern, lambda found: found.group(1) or " ", code, flags=re.DOTALL)
+
+
+def may_use_adapter(configs: str) -> bool:
+    """Whether a driver adapter may be set: it is named, or the code takes in what is not seen."""
+    return bool(re.search(r"""adapter|\.\.\.|(?:from|require\(|import\(?)\s*["']\.""", configs))
 
 
 def _migrations(directory: str, tree: Tree, contents: Mapping[str, bytes]) -> tuple[Script, ...]:
@@ -210,28 +255,44 @@ def _migrations(directory: str, tree: Tree, contents: Mapping[str, bytes]) -> tu
     return tuple(Script(name, found[name]) for name in sorted(found, key=str.encode))
 
 
-def _lock_provider(directory: str, tree: Tree, contents: Mapping[str, bytes]) -> str:
-    blob = tree.files.get(f"{directory}/migration_lock.toml", "")
+def _lock_provider(directory: str, tree: Tree, contents: Mapping[str, bytes]) -> str | None:
+    blob = tree.files.get(f"{directory}/migration_lock.toml")
+    if blob is None:
+        return None
     text = contents.get(blob, b"").decode(errors="replace")
-    return _first(r'(?m)^provider = "([^"]*)"', text)
+    return _canonical(_first(r'(?m)^provider = "([^"]*)"', text))
+
+
+def _canonical(provider: str) -> str:
+    """Prisma knows PostgreSQL by two names."""
+    return "postgresql" if provider == "postgres" else provider
 
 
 def _url_variables(datasource: str, config: str) -> tuple[str, ...]:
     names = re.findall(r'(?m)^\s*(?:url|directUrl)\s*=\s*env\("([^"]+)"\)', datasource)
-    block = _first(r"(?s)\bdatasource\s*:\s*\{(.*?)\}", config)
-    names += re.findall(r"""\benv\(["']([^"']+)["']\)|process\.env\.(\w+)""", block)
-    flat: Iterable[str] = (
-        part for name in names for part in ((name,) if isinstance(name, str) else name) if part
-    )
-    return tuple(dict.fromkeys(flat))
+    for value in re.findall(
+        r"\b(?:url|directUrl)\s*:([^,\n]*)", _block(config, "datasource") or ""
+    ):
+        found = re.findall(
+            r"""\benv(?:<\w+>)?\(\s*["']([^"']+)["']|process\.env\.(\w+)|process\.env\[["'](\w+)""",
+            value,
+        )
+        names += [name for names_found in found for name in names_found if name]
+    return tuple(dict.fromkeys(names))
 
 
-def _package(text: str) -> dict[str, dict[str, str]]:
+def _package(text: str) -> dict[str, object]:
     try:
         package = json.loads(text)
     except ValueError:
         return {}
     return package if isinstance(package, dict) else {}
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {str(key): text for key, text in value.items() if isinstance(text, str)}
 
 
 def _first(pattern: str, text: str) -> str:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ops.facts.frames import Unknown
+from ops.facts.git import spellings
 
 if TYPE_CHECKING:
-    from ops.facts.frames import Frames
+    from ops.facts.frames import Frame, Frames
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Which database this is. Two databases never share name, oid and system identifier."""
+    """Which database this is. Two databases never share name, oid and system identifier.
+
+    Args:
+        tables: In the URL's schema, without the ledger.
+        size: In bytes.
+        product: What `version()` says.
+        plain_strings: Whether standard_conforming_strings is on for this role and database.
+    """
 
     database: str
     oid: int
@@ -27,6 +36,8 @@ class Identity(msgspec.Struct, frozen=True):
     schema_exists: bool
     tables: int
     size: int
+    product: str = "PostgreSQL"
+    plain_strings: bool = True
 
     @property
     def major(self) -> int:
@@ -72,7 +83,7 @@ class Session(msgspec.Struct, frozen=True):
     seconds: float
     holds_lock: bool
     waits_for_lock: bool
-    blocked_by: Annotated[list[int], msgspec.Meta(description="pids")] = []
+    blocked_by: list[int] = []
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -81,12 +92,14 @@ class Database(msgspec.Struct, frozen=True):
     Args:
         ledger: Rows in the order in which they were started; None when there is no ledger.
         system_identifier: The cluster's, where the role may read it; else empty.
+        outside: Functions of its own whose effects a rollback may not undo.
     """
 
     identity: Identity
     sessions: list[Session]
     ledger: list[LedgerRow] | None
     system_identifier: str = ""
+    outside: list[str] = []
 
     @property
     def open_rows(self) -> list[LedgerRow]:
@@ -103,11 +116,14 @@ class Database(msgspec.Struct, frozen=True):
         """Names that a deploy leaves alone: any row that is not rolled back."""
         return {row.migration_name for row in self.ledger or [] if row.rolled_back_at is None}
 
-    def attempts(self, name: str, checksum: str) -> int:
-        """Return how often this script was tried: its rows, whatever became of them."""
-        return sum(
-            row.migration_name == name and row.checksum == checksum for row in self.ledger or []
-        )
+    def rows(self, name: str) -> list[LedgerRow]:
+        """Return every attempt at a migration, whatever became of it."""
+        return [row for row in self.ledger or [] if row.migration_name == name]
+
+    def attempts(self, name: str, content: bytes) -> int:
+        """Return how often this script was tried, in any spelling of its line ends."""
+        checksums = spellings(content)
+        return sum(row.checksum in checksums for row in self.rows(name))
 
     @property
     def fingerprint(self) -> str:
@@ -123,7 +139,7 @@ def parse_database(frames: Frames, label: str) -> Database:
     """
     frame = frames.get("database")
     if frame.exit_code != 0:
-        raise Unknown(f"{label}: {_plain(frame.problem)}", _hint(frame.stderr))
+        raise Unknown(f"{label}: {_reason(frame)}", _hint(frame.stderr))
     merged: dict[str, object] = {}
     try:
         for line in frame.lines:
@@ -138,9 +154,10 @@ def parse_database(frames: Frames, label: str) -> Database:
         raise Unknown(f"{label}: the database's answer cannot be read: {error}") from error
 
 
-def _plain(problem: str) -> str:
-    """Take psql's own prefixes off a message."""
-    return problem.removeprefix("psql: error: ")
+def _reason(frame: Frame) -> str:
+    """Return psql's message without its own prefixes; what follows it are advice and markers."""
+    found = re.search(r"(?m)^psql:(?:<stdin>:\d+:)?\s*(?:error:\s*)?(.*)", frame.stderr)
+    return found.group(1).strip() if found else frame.problem
 
 
 def _hint(stderr: str) -> str:
@@ -152,7 +169,8 @@ def _hint(stderr: str) -> str:
         "timeout expired": "the database did not answer: firewall, or asleep?",
         "does not exist": "the URL's database or user is wrong; nothing was created",
         "no pg_hba.conf entry": "the server does not admit this host",
-        "not found": "install PostgreSQL's client programs, or name their directory in `path`",
+        "psql is not on the PATH": "install PostgreSQL's client programs, or name their directory "
+        "in `path`",
         "SSL": "check sslmode in the URL",
         "permission denied": "the URL's user may not read this",
     }

@@ -1,8 +1,12 @@
 # shellcheck shell=sh disable=SC2154,SC2329
 # Prints everything that is known of a host, in frames, without changing anything but git's copy of
 # the remote branch (when `fetch` is set).
-# Given: mark, repo, app, schema, branch, fetch, backups, database_sql, and for each of the two
-# URLs its kind, place and name. The database's variables come on stdin, once the URL is known.
+# Given: mark, repo, app and schema (both from the top of the repository, `.` for the top itself),
+# branch, fetch, backups, database_sql, and for each of the two URLs its kind, place and name. The
+# database's variables come on stdin, once the URL is known.
+
+# `git status` refreshes the index as it reads: another user's index is not ours to write.
+export GIT_OPTIONAL_LOCKS=0
 
 frame() { # name, command...: runs a probe; its stdin is empty
   frame_name=$1
@@ -24,14 +28,17 @@ url() { # kind, place, name
       grep -E "^[[:space:]]*(export[[:space:]]+)?$3[[:space:]]*=" "$2" || { echo "$3 is not set in $2" >&2; return 1; } ;;
     env)
       # Start-up files of a login shell may print too: what counts comes after the mark.
-      "${SHELL:-/bin/sh}" -lc "printf '%s value ' '$mark'; printenv '$3'" ;;
+      "${SHELL:-/bin/sh}" -lc "printf '%s value ' '$mark'; printenv '$3'" || { echo "$3 is not set in the login shell" >&2; return 1; } ;;
     command) sh -c "$2" ;;
   esac
 }
 
 # --- the host ---
 machine() { uname -s; id -un; printf '%s\n' "$HOME"; date +%s; }
-place() { cd "$repo/$app" && pwd -P; }
+place() {
+  [ -d "$repo/$app" ] || { echo "there is no directory $repo/$app" >&2; return 1; }
+  cd "$repo/$app" && pwd -P
+}
 versions() { # program
   command -v "$1" >/dev/null || { echo "$1 is not on the PATH of a non-interactive login" >&2; return 127; }
   "$1" --version
@@ -56,6 +63,10 @@ newest_backup() { # names hold their time, so the last one is the newest
 }
 
 # --- git ---
+inside() {
+  command -v git >/dev/null || { echo "git is not on the PATH of a non-interactive login" >&2; return 127; }
+  g rev-parse --is-inside-work-tree
+}
 fetch_branch() {
   export GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -oBatchMode=yes -oConnectTimeout=10}"
   if command -v timeout >/dev/null; then
@@ -67,44 +78,71 @@ fetch_branch() {
 commits() { g log -n 100 --format='%h%x09%an%x09%s' "HEAD..$1"; }
 # Every entry of each directory that holds a `NAME/migration.sql`, that is, of the migrations.
 tree() { # commit
-  g ls-tree -r --full-tree "$1" | awk -F '\t' '
+  list=$(g ls-tree -r --full-tree "$1") || return
+  printf '%s\n' "$list" | awk -F '\t' '
     { path = $2; sub(/^"/, "", path); line[NR] = $0; full[NR] = path
       if (path ~ /\/[^\/]+\/migration\.sql"?$/) { dir = path; sub(/\/[^\/]+\/migration\.sql"?$/, "", dir); dirs[dir] = 1 } }
     END { for (i = 1; i <= NR; i++) for (dir in dirs) if (index(full[i], dir "/") == 1) { print line[i]; break } }'
 }
+scripts() { # commit: the git objects of all its migration.sql
+  list=$(g ls-tree -r --full-tree "$1") || return
+  printf '%s\n' "$list" | awk '/\/migration\.sql"?$/ { print $3 }'
+}
 # Their contents, each once, as `git cat-file --batch` prints them.
 contents() {
-  for commit in "$@"; do g ls-tree -r --full-tree "$commit"; done |
-    grep -E '/(migration\.sql|migration_lock\.toml)"?$' | awk '{ print $3 }' | sort -u | g cat-file --batch
+  list=$(for commit in "$@"; do g ls-tree -r --full-tree "$commit" || exit; done) || return
+  printf '%s\n' "$list" | awk '/\/(migration\.sql|migration_lock\.toml)"?$/ { print $3 }' | sort -u | g cat-file --batch
 }
 # Directories that Prisma would take for migrations although git does not have them.
 directories() {
-  for commit in "$@"; do g ls-tree -r --full-tree --name-only "$commit"; done |
-    sed -n 's#^\(.*\)/[^/]*/migration\.sql$#\1#p' | sort -u |
+  list=$(for commit in "$@"; do g ls-tree -r --full-tree --name-only "$commit" || exit; done) || return
+  printf '%s\n' "$list" | sed -n 's#^\(.*\)/[^/]*/migration\.sql$#\1#p' | sort -u |
     while IFS= read -r dir; do
       (cd "$repo" && [ -d "$dir" ] && find "$dir" -mindepth 1 -maxdepth 1 -type d)
     done
   return 0
 }
-# Lock files of the app and of the repository, with the version of Prisma that each names.
+# Lock files of the app and of the repository, with the version of Prisma that each names: nothing
+# where it names none, `?` where that cannot be told (it names several, or is not text).
 lock_files() { # commit
+  names='package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb'
   for dir in "$app" .; do
-    for name in package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb; do
-      file=$(normal "$dir/$name")
-      blob=$(g rev-parse --verify --quiet "$1:$file") || continue
-      version=$(g cat-file blob "$blob" | case $name in
-        package-lock.json | npm-shrinkwrap.json) awk '/"([^"]*\/)?node_modules\/prisma": *\{/ { f = 1 } f && /"version":/ { gsub(/[",]/, ""); print $2; exit }' ;;
-        pnpm-lock.yaml) sed -n "s#^  ['/]*prisma[@/]\([0-9][0-9A-Za-z.-]*\).*#\1#p" ;;
-        yarn.lock) awk '/^"?prisma@/ { f = 1 } f && /^  version/ { gsub(/["\047]/, ""); print $2; exit }' ;;
-        bun.lock) sed -n 's/.*"prisma": \["prisma@\([0-9][0-9A-Za-z.-]*\)".*/\1/p' ;;
-      esac | head -n 1)
-      printf '%s\t%s\t%s\n' "$file" "$blob" "$version"
+    case $dir in .) prefix= ;; *) prefix=$dir/ ;; esac
+    for name in $names; do set -- "$@" "$prefix$name"; done
+    # Asked for by name, a file that is not there is no error.
+    entries=$(g ls-tree --full-tree "$@") || return
+    set -- "$1"
+    for name in $names; do
+      blob=$(printf '%s\n' "$entries" | awk -F '\t' -v file="$prefix$name" '$2 == file { split($1, word, " "); print word[3] }')
+      [ -n "$blob" ] || continue
+      found=$(g cat-file blob "$blob" | named_prisma "$name" "$dir" | sort -u)
+      case $found in *"
+"*) found='?' ;; esac
+      printf '%s\t%s\t%s\n' "$prefix$name" "$blob" "$found"
     done
     [ "$app" = . ] && break
   done
   return 0
 }
-normal() { printf '%s\n' "$1" | sed -e 's#/\./#/#g' -e 's#^\./##' -e 's#^\./##'; }
+named_prisma() { # lock file's name, its directory; its text on stdin
+  case $1 in
+    package-lock.json | npm-shrinkwrap.json)
+      # The app's own copy comes before the one that a workspace shares.
+      own=
+      [ "$2" = "$app" ] || own=$app/
+      awk -v own="\"${own}node_modules/prisma\":" -v shared='"node_modules/prisma":' '
+        { sub(/^[ \t]+/, ""); sub(/\r$/, "") }
+        $0 == "\"prisma\": {" { at = "old" }
+        $0 == own " {" { at = "own" }
+        $0 == shared " {" && own != shared { at = "shared" }
+        at != "" && $1 == "\"version\":" { gsub(/[",]/, "", $2); if (!(at in version)) version[at] = $2; at = "" }
+        END { if ("own" in version) print version["own"]; else if ("shared" in version) print version["shared"]; else if ("old" in version) print version["old"] }' ;;
+    pnpm-lock.yaml) sed -n "s#^  ['/]*prisma[@/]\([0-9][0-9A-Za-z.-]*\).*#\1#p" ;;
+    yarn.lock) awk '/^"?prisma@/ { f = 1 } f && /^  version/ { gsub(/["\047]/, ""); print $2; f = 0 }' ;;
+    bun.lock) sed -n 's/.*"\([^"]*\/\)*prisma": \["prisma@\([0-9][0-9A-Za-z.-]*\)".*/\2/p' ;;
+    bun.lockb) echo '?' ;;
+  esac
+}
 show() { # commit, path: a file, or the .prisma files of a directory
   case $(g cat-file -t "$1:$2") in
     blob) printf '# file: %s\n' "$2"; g cat-file blob "$1:$2" ;;
@@ -114,13 +152,18 @@ show() { # commit, path: a file, or the .prisma files of a directory
   esac
 }
 configs() { # commit: Prisma looks for its configuration in the current directory only
-  g ls-tree --full-tree --name-only "$1" "$(normal "$app/")" | grep -E '(^|/)prisma7?\.config\.[cm]?[jt]s$' |
+  case $app in
+    .) list=$(g ls-tree --full-tree --name-only "$1" && g ls-tree --full-tree --name-only "$1" .config/) || return ;;
+    *) list=$(g ls-tree --full-tree --name-only "$1" "$app/" "$app/.config/") || return ;;
+  esac
+  printf '%s\n' "$list" | grep -E '(^|/)(prisma7?\.config|\.config/prisma)\.[cm]?[jt]s$' |
     while IFS= read -r file; do printf '# file: %s\n' "$file"; g cat-file blob "$1:$file"; echo; done
   return 0
 }
 configs_on_disk() {
-  for file in "$repo/$app"/prisma.config.?s "$repo/$app"/prisma.config.?ts "$repo/$app"/prisma.config.?js \
-    "$repo/$app"/prisma7.config.?s "$repo/$app"/.config/prisma.?s; do
+  for file in "$repo/$app"/prisma.config.?s "$repo/$app"/prisma.config.??s \
+    "$repo/$app"/prisma7.config.?s "$repo/$app"/prisma7.config.??s \
+    "$repo/$app"/.config/prisma.?s "$repo/$app"/.config/prisma.??s; do
     [ -f "$file" ] && { printf '# file: %s\n' "$file"; cat "$file"; echo; }
   done
   return 0
@@ -129,9 +172,10 @@ at() { # label, commit
   frame "commit $1" g rev-parse --verify --quiet "$2^{commit}"
   frame "tree $1" tree "$2"
   frame "locks $1" lock_files "$2"
-  frame "schema $1" show "$2" "$(normal "$app/$schema")"
+  frame "schema $1" show "$2" "$schema"
   frame "configs $1" configs "$2"
-  frame "package $1" g cat-file blob "$2:$(normal "$app/package.json")"
+  case $app in .) file=package.json ;; *) file=$app/package.json ;; esac
+  frame "package $1" g cat-file blob "$2:$file"
 }
 
 # --- Prisma as installed: in the app, or further up where a workspace keeps it ---
@@ -154,6 +198,7 @@ installed() {
 
 # --- the database ---
 database() {
+  command -v psql >/dev/null || { echo "psql is not on the PATH of a non-interactive login" >&2; return 127; }
   [ "$PGSSLROOTCERT" != system ] || system_authorities
   psql -X -A -t -q -w -v ON_ERROR_STOP=1 -v "schema=$OPS_SCHEMA" <<END_OF_SQL
 $database_sql
@@ -164,7 +209,7 @@ frame url url "$url_kind" "$url_place" "$url_name"
 [ -z "$direct_kind" ] || frame direct_url url "$direct_kind" "$direct_place" "$direct_name"
 frame machine machine
 frame place place
-frame inside g rev-parse --is-inside-work-tree
+frame inside inside
 [ -z "$fetch" ] || frame fetch fetch_branch
 remote=refs/remotes/origin/$branch
 frame branch g symbolic-ref --quiet --short HEAD
@@ -182,6 +227,7 @@ frame recent printf '%s' "$recent"
 for commit in $recent; do
   frame "locks $commit" lock_files "$commit"
   frame "configs $commit" configs "$commit"
+  frame "scripts $commit" scripts "$commit"
 done
 # shellcheck disable=SC2086 # commit ids, several words
 frame contents contents HEAD "$remote" $recent

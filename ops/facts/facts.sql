@@ -1,4 +1,6 @@
 -- What is true in the database: one JSON object a line. Reads only, waits for nothing long.
+SELECT current_setting('standard_conforming_strings') AS strings \gset
+SET standard_conforming_strings = on;
 BEGIN READ ONLY;
 SET LOCAL statement_timeout = '20s';
 SET LOCAL lock_timeout = '2s';
@@ -14,6 +16,8 @@ SELECT json_build_object('identity', json_build_object(
   'user', current_user,
   'version', current_setting('server_version'),
   'version_number', current_setting('server_version_num')::int,
+  'product', version(),
+  'plain_strings', :'strings' = 'on',
   'address', coalesce(host(inet_server_addr()), 'socket'),
   'port', coalesce(inet_server_port(), current_setting('port')::int),
   'standby', pg_is_in_recovery(),
@@ -25,6 +29,17 @@ SELECT json_build_object('identity', json_build_object(
 \if :has_control
 SELECT json_build_object('system_identifier', system_identifier::text) FROM pg_control_system();
 \endif
+
+-- Functions of this database's own whose effects a rollback may not undo: they open connections of
+-- their own, or are written in a language that may do anything.
+SELECT json_build_object('outside', coalesce(json_agg(DISTINCT format('%I.%I', n.nspname, p.proname)), '[]'))
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_language l ON l.oid = p.prolang
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+  AND (NOT l.lanpltrusted AND l.lanname NOT IN ('internal', 'sql')
+       OR p.prosrc ~* '\m(dblink|pg_background|lo_export|pg_file_|run_command_on_)');
 
 -- A failed or stuck attempt shows here: who holds Prisma's advisory lock, and who does anything.
 SELECT json_build_object('sessions', coalesce(json_agg(json_build_object(

@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from posixpath import join, normpath
 from typing import TYPE_CHECKING
 
 from ops.facts.app import App, Installed, Version, parse_app, parse_installed, parse_version
@@ -23,7 +24,6 @@ from ops.host.script import HostPath, Script, Value, shell_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ops.errors import Refused
     from ops.host.base import Host, Process
     from ops.inventory import Environment, UrlSource
     from ops.secrets import Redactor, Secret
@@ -66,8 +66,8 @@ def facts_script(environment: Environment, mark: str, *, fetch: bool) -> Script:
     values: dict[str, Value] = {
         "mark": mark,
         "repo": HostPath(environment.repo),
-        "app": environment.app,
-        "schema": environment.schema,
+        "app": normpath(environment.app),
+        "schema": normpath(join(environment.app, environment.schema)),
         "branch": environment.branch,
         "fetch": fetch,
         "backups": HostPath(environment.backups),
@@ -109,8 +109,8 @@ def gather(host: Host, environment: Environment, gate: Redactor, *, fetch: bool)
         stdout = reading.to_the_end()
         process.wait()
         frames = parse_frames(stdout, process.errors(), mark)
-    if reading.problem:
-        raise reading.problem
+    if reading.failed:
+        reading.read_urls(frames)  # again, now that it is known what the probes wrote to stderr
     return _facts(frames, environment, reading)
 
 
@@ -125,7 +125,8 @@ class _Reading:
         self._mark = mark
         self._gate = gate
         self._last = "direct_url" if environment.direct_url else "url"
-        self.problem: Refused | Unknown | None = None
+        self.failed = False
+        self.asked_at = datetime.now(UTC)
         self.urls: dict[str, DatabaseUrl] = {}
 
     def to_the_end(self) -> bytes:
@@ -134,15 +135,16 @@ class _Reading:
         for block in self._process.blocks():
             stdout += block
             if not answered and is_complete(stdout, self._mark, self._last):
+                self.asked_at = datetime.now(UTC)  # the host reads its own clock next
                 self._answer(parse_frames(stdout, b"", self._mark))
                 answered = True
         return stdout
 
     def _answer(self, frames: Frames) -> None:
         try:
-            self._read_urls(frames)
-        except (WrongUrl, Unknown) as error:
-            self.problem = error  # without an answer the script ends
+            self.read_urls(frames)
+        except (WrongUrl, Unknown):
+            self.failed = True  # without an answer the script ends
         else:
             url = self.urls[self._last]
             lines = [f"OPS_SCHEMA={url.schema}", "PGAPPNAME=prisma-ops"]
@@ -151,7 +153,8 @@ class _Reading:
             self._process.send("\n".join([*lines, "", ""]).encode())
         self._process.finish_input()
 
-    def _read_urls(self, frames: Frames) -> None:
+    def read_urls(self, frames: Frames) -> None:
+        """Read every URL that the inventory names. Raises WrongUrl, Unknown."""
         sources = {
             "url": self._environment.database_url,
             "direct_url": self._environment.direct_url,
@@ -179,14 +182,14 @@ def _facts(frames: Frames, environment: Environment, reading: _Reading) -> Facts
     return Facts(
         at=now,
         environment=environment,
-        machine=parse_machine(frames, now),
+        machine=parse_machine(frames, reading.asked_at),
         git=git,
         installed=installed,
         head=app_at("head", git.head),
         main=app_at("main", git.main),
         url=url,
         variables=_prisma_variables(environment, reading.urls),
-        directory=frames.need("place", f"{environment.repo}: cannot enter `app`").text,
+        directory=frames.need("place", "`app`", "check `app` in the inventory").text,
         database=parse_database(frames, url.label),
         last_backup=parse_last_backup(frames),
     )

@@ -6,17 +6,19 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ops.facts.frames import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ops.facts.frames import Frames
+    from ops.facts.frames import Frame, Frames
 
-_ESCAPE = re.compile(rb'\\([0-7]{3}|["\\abfnrtv])')
-_LETTERS = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v", strict=True))
+_TIMED_OUT: Final = 124
+"""Exit code of timeout(1) when the time was up."""
+_ESCAPE: Final = re.compile(rb'\\([0-7]{3}|["\\abfnrtv])')
+_LETTERS: Final = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v", strict=True))
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class LockFile:
     Args:
         path: From the top of the repository.
         blob: Its git object; equal means equal content.
-        prisma: The version of Prisma it names, or empty.
+        prisma: The version of Prisma it names; empty where it names none, `?` where that cannot
+            be told.
     """
 
     path: str
@@ -50,10 +53,12 @@ class Past:
     Args:
         locks: Its lock files.
         configs: The text of its prisma.config.* files.
+        scripts: Git objects of all its migration.sql.
     """
 
     locks: tuple[LockFile, ...]
     configs: str
+    scripts: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def parse_git(frames: Frames, repo: str, branch: str) -> Git:
         moves=_moves(frames),
         past=_past(frames),
         contents=parse_batch(frames.need("contents", "git cat-file failed").stdout),
-        directories=tuple(frames.need("directories", "find failed").lines),
+        directories=tuple(sorted(frames.need("directories", "find failed").lines)),
     )
 
 
@@ -153,24 +158,61 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def spellings(content: bytes) -> dict[str, bytes]:
+    """Return checksum -> content for each form in which Prisma takes a script as the same.
+
+    Only its line ends may differ, and very old versions wrote each byte of the checksum without
+    its leading zero (schema-connector/src/checksum.rs).
+    """
+    unix = content.replace(b"\r\n", b"\n")
+    found: dict[str, bytes] = {}
+    for text in (content, unix, unix.replace(b"\n", b"\r\n")):
+        digest = hashlib.sha256(text).digest()
+        found.setdefault(digest.hex(), text)
+        found.setdefault("".join(f"{byte:x}" for byte in digest), text)
+    return found
+
+
 def _check_repository(frames: Frames, repo: str, branch: str) -> None:
     inside = frames.get("inside")
     if inside.exit_code != 0:
+        if "nknown option" in inside.stderr:
+            raise Unknown(
+                f"{repo}: git on the host is too old: it does not know `git -C`",
+                "install git 2.9 or later there, or name its directory in `path`",
+            )
         if "dubious ownership" in inside.stderr:
             raise Unknown(
                 f"{repo}: git does not trust it, because another user owns it",
                 f"on the host: git config --global --add safe.directory {repo}",
             )
+        if "git is not on the PATH" in inside.stderr:
+            raise Unknown(inside.problem, "install git there, or name its directory in `path`")
         raise Unknown(f"{repo}: not a git checkout: {inside.problem}", "check `repo`")
     if "fetch" in frames and frames.get("fetch").exit_code != 0:
         raise Unknown(
-            f"{repo}: git fetch failed: {frames.get('fetch').problem}",
+            f"{repo}: git fetch failed: {_fetch_problem(frames.get('fetch'))}",
             f"log in and try: git -C {repo} fetch origin {branch}",
         )
-    frames.need("commit head", f"{repo}: there is no commit")
-    frames.need(
-        "commit main", f"{repo}: origin has no branch {branch}", "check `branch` in the inventory"
-    )
+    if frames.get("commit head").exit_code != 0:
+        raise Unknown(
+            f"{repo}: nothing is checked out there: HEAD names no commit",
+            f"log in and check out {branch}",
+        )
+    if frames.get("commit main").exit_code != 0:
+        raise Unknown(
+            f"{repo}: origin has no branch {branch}, or it was never fetched",
+            f"check `branch` in the inventory, or on the host: git -C {repo} fetch origin {branch}",
+        )
+
+
+def _fetch_problem(fetch: Frame) -> str:
+    """Return what git or ssh said first: what comes after it is advice."""
+    if fetch.exit_code == _TIMED_OUT:
+        return "origin did not answer within 60 s"
+    lines = [line.strip() for line in fetch.stderr.splitlines() if line.strip()]
+    said = (line for line in lines if not line.lower().startswith("warning:"))
+    return next(said, fetch.problem)
 
 
 def _counts(frames: Frames, name: str) -> tuple[int, int]:
@@ -207,7 +249,11 @@ def _locks(frames: Frames, label: str) -> tuple[LockFile, ...]:
 def _past(frames: Frames) -> dict[str, Past]:
     commits = frames.need("recent", "git reflog failed").lines
     return {
-        commit: Past(_locks(frames, commit), frames.need(f"configs {commit}", "git failed").text)
+        commit: Past(
+            _locks(frames, commit),
+            frames.need(f"configs {commit}", "prisma.config.* cannot be read").text,
+            frozenset(frames.need(f"scripts {commit}", "git ls-tree failed").lines),
+        )
         for commit in commits
     }
 

@@ -14,10 +14,10 @@ _TELLING: Final = 12
 
 def migrating(facts: Facts) -> tuple[Session, ...]:
     """Return the sessions that hold or want Prisma's advisory lock, or run a migration's text."""
-    scripts = [content.decode(errors="replace") for content in facts.git.contents.values()]
+    scripts = [_unix(content.decode(errors="replace")) for content in facts.git.contents.values()]
 
     def runs_one(session: Session) -> bool:
-        query = (session.query or "").strip()
+        query = _unix(session.query or "").strip()
         if session.state != "active" or len(query) < _TELLING:
             return False
         # pg_stat_activity shows the beginning of the text only (track_activity_query_size).
@@ -28,3 +28,7 @@ def migrating(facts: Facts) -> tuple[Session, ...]:
         for session in facts.database.sessions
         if session.holds_lock or session.waits_for_lock or runs_one(session)
     )
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n")

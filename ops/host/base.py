@@ -38,7 +38,7 @@ class Process(Protocol):
     """A script that runs on the host. Its stdout must be read; stderr is kept aside."""
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield stdout as it comes, cut anywhere. Raises ConnectionLost when the link is gone."""
+        """Yield stdout as it comes, cut anywhere. `wait` tells why it ended."""
 
     def send(self, data: bytes) -> None:
         """Write to the script's stdin, which is open until `finish_input`."""
@@ -47,13 +47,13 @@ class Process(Protocol):
         """Close the script's stdin."""
 
     def wait(self) -> int:
-        """Return the exit code, -N after signal N. Raises ConnectionLost."""
+        """Return the exit code, below 0 after a signal. Raises ConnectionLost."""
 
     def errors(self) -> bytes:
         """Return what stderr held; call it after `wait`."""
 
     def close(self) -> None:
-        """Let go of the script: its pipes are closed, it is not killed."""
+        """Let go of the script: its pipes are closed. One that only waits may be ended."""
 
 
 class Host(Protocol):
@@ -63,8 +63,15 @@ class Host(Protocol):
     def label(self) -> str:
         """What people call it, e.g. `deploy@app.example.com`."""
 
+    @property
+    def login(self) -> str:
+        """How a person gets a shell there, e.g. `ssh -p 2222 deploy@app.example.com`."""
+
     def open(self, script: Renderable) -> AbstractContextManager[Process]:
         """Start a script. Its text has been sent; stdin stays open for a dialogue.
+
+        The script speaks first in a dialogue: a shell reads its text in blocks, and what follows
+        too early would be lost with the rest of one.
 
         Raises:
             Unreachable: There is no connection, and none can be made.

@@ -2,18 +2,20 @@
 
 Paramiko's own keepalive sends and never looks for an answer, so a frozen link stays `active` for
 ever (paramiko/transport.py: `global_request(..., wait=False)`). Here each ping waits for its
-reply; any reply will do, OpenSSH answers `keepalive@openssh.com` with a refusal.
+reply; any reply will do, OpenSSH answers `keepalive@openssh.com` with a refusal. So does anything
+else that comes in: on a slow line a reply may stand behind two megabytes of output.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    import paramiko
+import paramiko
 
 
 @dataclass(frozen=True)
@@ -24,26 +26,57 @@ class Pulse:
     silence: float = 12.0
 
 
-def watch(transport: paramiko.Transport, pulse: Pulse) -> None:
-    """Close the transport when the other side has not answered for `pulse.silence` seconds.
+class Heard:
+    """A socket (or the channel of a jump host) that remembers when something last came in.
 
-    Two daemon threads: one asks and waits, the other looks at the clock. They end with the
-    transport.
+    Attributes:
+        last: When, by the monotonic clock.
+        answers: How many pings have been answered.
     """
-    answered = [time.monotonic()]
+
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        self._sock = sock
+        self.last = time.monotonic()
+        self.answers = 0
+
+    def recv(self, size: int) -> bytes:
+        """Receive, as a socket does."""
+        data = self._sock.recv(size)
+        if data:
+            self.last = time.monotonic()
+        return data
+
+    def abort(self) -> None:
+        """End the connection under whoever uses it. It is still to be closed."""
+        with suppress(OSError):  # it has ended by itself
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def watch(transport: paramiko.Transport, heard: Heard, pulse: Pulse) -> None:
+    """Close the transport when nothing has come in for `pulse.silence` seconds.
+
+    Two daemon threads: one asks, the other looks at the clock. They end with the transport.
+    """
 
     def ask() -> None:
-        while transport.is_active():
-            transport.global_request("keepalive@openssh.com", wait=True)
-            answered[0] = time.monotonic()
-            time.sleep(pulse.interval)
+        try:
+            while transport.is_active():
+                transport.global_request("keepalive@openssh.com", wait=True)
+                heard.answers += 1
+                transport.join(pulse.interval)
+        except (EOFError, OSError, paramiko.SSHException):
+            # The link broke while asking: the transport's own thread sees it too.
+            return
 
     def look() -> None:
         while transport.is_active():
-            if time.monotonic() - answered[0] > pulse.silence:
+            if time.monotonic() - heard.last > pulse.silence:
                 transport.close()
                 return
-            time.sleep(min(0.5, pulse.interval / 4))
+            transport.join(min(0.5, pulse.interval / 4))
 
     for target in (ask, look):
         threading.Thread(target=target, name=f"heartbeat-{target.__name__}", daemon=True).start()

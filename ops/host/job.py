@@ -1,9 +1,10 @@
 """Jobs: scripts that change something run detached on the host, and are only followed from here.
 
 A job is a directory, 0700, that its supervisor fills: `log` (both outputs of the script), `pid`
-(process id and start time, which together name a process for good), `rc` (the exit code, written
-by a rename). The client chooses its name, so that starting it twice starts it once. When the link
-drops, the job goes on; the client connects again and reads the log on from the byte where it was.
+and `script` (process id and start time of the supervisor and of the script, which together name a
+process for good), `rc` (the exit code, written by a rename). The client chooses its name, so that
+starting it twice starts it once. When the link drops, the job goes on; the client connects again
+and reads the log on from the byte where it was.
 """
 
 from __future__ import annotations
@@ -13,13 +14,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
-from tenacity import wait_exponential_jitter as exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
-from ops.errors import ConnectionLost, HostKeyRefused, StepFailed, Unreachable
+from ops.errors import ConnectionLost, HostKeyRefused, Refused, StepFailed, Unreachable
 from ops.host.script import Script, shell_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ops.host.base import Host
     from ops.host.script import Renderable, Value
 
@@ -77,16 +85,29 @@ class _Start:
             "run": job.run,
             "end": job.end,
         }
-        functions = shell_text("ops.host", "lock_functions")
-        supervisor = Script(functions + shell_text("ops.host", "supervisor"), own).render()
-        for delimiter in ("END_OF_JOB", "END_OF_SUPERVISOR"):
-            if delimiter in script:
-                raise ValueError(f"a script holds the delimiter {delimiter}")
-        supervisor = supervisor.replace("@script@", script)
-        launcher = Script(
-            shell_text("ops.host", "job"), {"job": job.directory, "before": job.before}
-        ).render()
-        return launcher.replace("@supervisor@", supervisor)
+        supervisor = Script(_texts("process", "lock_functions", "supervisor"), own).render()
+        launcher = Script(_texts("job"), {"job": job.directory, "before": job.before}).render()
+        whole = _filled(supervisor, "@script@", script, "END_OF_JOB")
+        return _filled(launcher, "@supervisor@", whole, "END_OF_SUPERVISOR")
+
+
+def _texts(*names: str) -> str:
+    return "".join(shell_text("ops.host", name) for name in names)
+
+
+def _filled(text: str, place: str, inner: str, delimiter: str) -> str:
+    """Put a text where a line holds its place, unless it would end there before its end.
+
+    Raises:
+        Refused: A line of it is the delimiter.
+    """
+    if delimiter in inner.splitlines():
+        raise Refused(
+            f"a script for the host holds the line {delimiter}, at which it would be cut",
+            "look for that line in the inventory and in the database URL",
+        )
+    before, _, after = text.partition(f"\n{place}\n")
+    return f"{before}\n{inner.rstrip(chr(10))}\n{after}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +131,7 @@ def start_script(job: Job, script: Renderable) -> Renderable:
 def follow_script(job: Job, offset: int, mark: str) -> Script:
     """Return the script that prints the job's log from a byte on, until the job ends."""
     values: dict[str, Value] = {"job": job.directory, "offset": offset, "mark": mark}
-    return Script(shell_text("ops.host", "follow"), values)
+    return Script(_texts("process", "follow"), values)
 
 
 def run_job(
@@ -153,18 +174,21 @@ class _Following:
         self._window = window
         self._offset = 0
         self._mark = f"@{secrets.token_hex(8)}"
+        self._reached = False
 
     def to_the_end(self) -> int:
-        lost_since = None
+        lost_at = time.monotonic()
         while True:
-            before = self._offset
+            self._reached = False
             try:
                 return self._follow()
-            except ConnectionLost as error:
-                if lost_since is None or self._offset > before:
-                    lost_since = time.monotonic()
+            except Unreachable as error:
+                if not may_pass(error):
+                    raise
+                if self._reached:
+                    lost_at = time.monotonic()
                 self._follower.notice(f"{error.message}; the job goes on there, connecting again")
-                self._reconnect(self._window - (time.monotonic() - lost_since))
+                self._reconnect(self._window - (time.monotonic() - lost_at))
 
     def _follow(self) -> int:
         """Follow on one connection. Starts the job first, until it is known to be started."""
@@ -172,55 +196,95 @@ class _Following:
         text = _Chain((self._start, follow)) if self._start else follow
         with self._host.open(text) as process:
             process.finish_input()
-            for block in process.blocks():
-                self._start = None  # its log exists
+            for block in self._log(process.blocks()):
                 self._offset += len(block)
                 self._follower.output(block)
             exit_code = process.wait()
             return self._ended(exit_code, process.errors().decode(errors="replace"))
 
+    def _log(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Leave out what comes before the log."""
+        head = f"{self._mark} log\n".encode()
+        received = b""
+        for block in blocks:
+            received += block
+            _, found, log = received.partition(head)
+            if found:
+                self._reached = True
+                self._start = None  # the job is there
+                if log:
+                    yield log
+                break
+        yield from blocks
+
     def _ended(self, follow_exit: int, errors: str) -> int:
-        ends = [line.removeprefix(self._mark) for line in errors.splitlines() if self._mark in line]
-        words = ends[-1].split() if ends else []
+        told = [line for line in errors.splitlines() if not line.startswith(self._mark)]
+        ends = [line for line in errors.splitlines() if line.startswith(self._mark)]
+        words = ends[-1].split()[1:] if ends else []
+        where = f"{self._host.label}: the job"
+        log = f"its log: {self._job.directory}/log"
         match words:
-            case ["exit", code]:
+            case ["exit", code] if code.isdigit():
                 return int(code)
+            case ["at", "work", pid]:
+                raise StepFailed(
+                    f"{where}'s supervisor was killed, but its script (pid {pid}) is still at work",
+                    f"wait until it has ended, then see what stands; {log}",
+                )
             case ["died"]:
                 raise StepFailed(
-                    f"{self._host.label}: the job died without an exit code",
-                    f"it was killed, or the host restarted; its log: {self._job.directory}/log",
+                    f"{where} died without an exit code",
+                    f"it was killed, its disk is full, or the host restarted; {log}",
                 )
-        detail = errors.strip().splitlines()
+        why = told[-1] if told else f"no sign of it, exit code {follow_exit}"
         raise StepFailed(
-            f"{self._host.label}: the job did not start"
-            + (f": {detail[-1]}" if detail else f" (exit code {follow_exit})"),
+            f"{where} did not start, or cannot be followed: {why}",
             f"look at {self._job.directory} on the host",
         )
 
     def _reconnect(self, seconds: float) -> None:
-        def tell(state: RetryCallState) -> None:
-            if state.outcome and (error := state.outcome.exception()):
-                self._follower.notice(f"{error}; trying again")
-
-        attempts = Retrying(
-            retry=retry_if_exception(_may_pass),
-            stop=stop_after_delay(max(seconds, 0)),
-            wait=exponential_jitter(initial=0.2, max=10),
-            before_sleep=tell,
-            reraise=True,
-        )
         try:
-            attempts(self._host.reconnect)
-        except Unreachable as error:
-            if not _may_pass(error):
-                raise
-            raise ConnectionLost(
-                f"{error.message}; given up after {self._window:.0f} s, the job may go on there",
-                "when the host is back: fab ENVIRONMENT runs, and attach",
-            ) from error
-        self._follower.notice(f"{self._host.label}: connected again")
+            reconnect(self._host, seconds, self._follower.notice)
+        except ConnectionLost as error:
+            raise ConnectionLost(f"{error.message}; the job may go on there", error.hint) from error
 
 
-def _may_pass(error: BaseException) -> bool:
+def reconnect(host: Host, seconds: float, notice: Callable[[str], None]) -> None:
+    """Connect again after a connection was lost; tries at least once.
+
+    Args:
+        host: Which.
+        seconds: For how long.
+        notice: Is told of each attempt that failed, and of the end.
+
+    Raises:
+        HostKeyRefused: Another host answers.
+        ConnectionLost: None does.
+    """
+
+    def tell(state: RetryCallState) -> None:
+        if state.outcome and (error := state.outcome.exception()):
+            notice(f"{error}; trying again")
+
+    attempts = Retrying(
+        retry=retry_if_exception(may_pass),
+        stop=stop_after_delay(max(seconds, 0)),
+        wait=wait_random_exponential(multiplier=0.4, max=10),
+        before_sleep=tell,
+        reraise=True,
+    )
+    try:
+        attempts(host.reconnect)
+    except Unreachable as error:
+        if not may_pass(error):
+            raise
+        raise ConnectionLost(
+            f"{error.message}; given up after {max(seconds, 0):.0f} s",
+            "when the host is back: fab ENVIRONMENT runs, and attach",
+        ) from error
+    notice(f"{host.label}: connected again")
+
+
+def may_pass(error: BaseException) -> bool:
     """Whether trying again makes sense: never against a host that is not the one we know."""
     return isinstance(error, Unreachable) and not isinstance(error, HostKeyRefused)

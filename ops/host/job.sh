@@ -6,10 +6,13 @@ umask 077
 trap '' HUP
 mkdir -p "$(dirname "$job")" || exit 70
 # Whoever makes the directory starts the job: asking twice is harmless.
-if mkdir "$job" 2>/dev/null; then
+if problem=$(mkdir "$job" 2>&1); then
   printf '%s\n' "$before" >>"$(dirname "$job")/journal.jsonl" || { rmdir "$job"; exit 71; }
   detach() { if command -v setsid >/dev/null; then exec setsid "$@"; else exec "$@"; fi; }
   detach sh -s >/dev/null 2>&1 <<'END_OF_SUPERVISOR' &
 @supervisor@
 END_OF_SUPERVISOR
+elif [ ! -d "$job" ]; then
+  printf '%s\n' "$problem" >&2
+  exit 70
 fi

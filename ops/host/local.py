@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
     from ops.host.script import Renderable
 
+QUIET_SECONDS: Final = 1.0
+"""How long a script's outputs must be silent after its exit, where something it started holds them
+open; and how long a script may take to end when nobody looks any more."""
 _BLOCK: Final = 64 * 1024
 
 
@@ -32,23 +37,28 @@ class LocalHost:
         """`local`."""
         return "local"
 
+    @property
+    def login(self) -> str:
+        """`sh`."""
+        return "sh"
+
     @contextmanager
     def open(self, script: Renderable) -> Iterator[Process]:
         """Start a script in a session of its own, so that Ctrl-C here does not reach it."""
-        with subprocess.Popen(
+        child = subprocess.Popen(
             ["sh", "-s"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self._environment,
             start_new_session=True,
-        ) as child:
-            process = _LocalProcess(child)
-            try:
-                process.send(script.render().encode())
-                yield process
-            finally:
-                process.close()
+        )
+        process = _LocalProcess(child)
+        try:
+            process.send(script.render().encode())
+            yield process
+        finally:
+            process.close()
 
     def run(self, script: Renderable) -> Completed:
         """Run a script to its end."""
@@ -67,12 +77,11 @@ class _LocalProcess:
         self._child = child
         self._stdin, self._stdout, self._stderr = _pipes(child)
         self._errors = bytearray()
-        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader = threading.Thread(target=self._read_errors, name="stderr", daemon=True)
         self._reader.start()
 
     def blocks(self) -> Iterator[bytes]:
-        while block := self._stdout.read1(_BLOCK):  # type: ignore[attr-defined]
-            yield block
+        return self._read(self._stdout)
 
     def send(self, data: bytes) -> None:
         with suppress(BrokenPipeError):  # it ended before it had read all: its exit code tells
@@ -93,10 +102,32 @@ class _LocalProcess:
     def close(self) -> None:
         self.finish_input()
         self._stdout.close()
+        try:
+            self._child.wait(QUIET_SECONDS)
+        except subprocess.TimeoutExpired:
+            # Somebody stopped looking. Jobs have long cut themselves loose from this shell.
+            self._child.terminate()
+            self._child.wait()
+        self._reader.join()
+        self._stderr.close()
 
     def _read_errors(self) -> None:
-        for block in iter(lambda: self._stderr.read(_BLOCK), b""):
+        for block in self._read(self._stderr):
             self._errors += block
+
+    def _read(self, pipe: IO[bytes]) -> Iterator[bytes]:
+        """Read to the end: of the stream, or of the script when something it left holds that."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while True:
+                if not selector.select(QUIET_SECONDS):
+                    if self._child.poll() is not None:
+                        return
+                    continue
+                block = os.read(pipe.fileno(), _BLOCK)
+                if not block:
+                    return
+                yield block
 
 
 def _pipes(child: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

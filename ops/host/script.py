@@ -15,6 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ops.errors import Refused
 from ops.secrets import MASK, Secret
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ class Script:
     talks: bool = False
 
     def render(self) -> str:
-        """Return the whole text, secrets included. Only for a host's stdin."""
+        """Return the whole text, secrets included. Only for a host's stdin.
+
+        Raises:
+            Refused: A value holds a NUL byte.
+        """
         return self._text(lambda secret: shlex.quote(secret.reveal()))
 
     def masked(self) -> str:
@@ -85,8 +90,15 @@ class Script:
 
     def _text(self, secret: Callable[[Secret], str]) -> str:
         lines = [*self._exports(secret), *self._assignments(secret), self.body.rstrip("\n")]
-        call = "main\n" if self.talks else "main </dev/null\n"
-        return "main() {\n" + "\n".join(lines) + "\n}\n" + call
+        call = "main" if self.talks else "main </dev/null"
+        # In braces: a line cut in the middle (`main </dev`) would be another command.
+        text = "main() {\n" + "\n".join(lines) + "\n}\n{ " + call + "\n}\n"
+        if "\0" in text:
+            raise Refused(
+                "a value for the host holds a NUL byte, which no shell can take",
+                "look for it in the inventory and in the database URL",
+            )
+        return text
 
     def _exports(self, secret: Callable[[Secret], str]) -> list[str]:
         # NO_COLOR and CHECKPOINT_DISABLE: Prisma prints plain text and calls nobody.

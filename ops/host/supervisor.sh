@@ -4,10 +4,6 @@
 umask 077
 trap '' HUP
 exec 2>"$job/supervisor.log"
-started() {
-  if [ -r "/proc/$1/stat" ]; then sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20
-  else ps -o lstart= -p "$1"; fi
-}
 finish() {
   printf '%s%s,"at":"%s"}\n' "$end" "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >>"$(dirname "$job")/journal.jsonl"
   echo "$1" >"$job/rc.tmp" && mv "$job/rc.tmp" "$job/rc"
@@ -25,7 +21,10 @@ if [ -n "$lock" ]; then
 fi
 export OPS_JOB="$job"
 # The descriptor of the lock is closed for the job: what it leaves running must not keep it.
-sh -s >>"$job/log" 2>&1 9>&- <<'END_OF_JOB'
+sh -s >>"$job/log" 2>&1 9>&- <<'END_OF_JOB' &
 @script@
 END_OF_JOB
+script=$!
+echo "$script $(started "$script" 2>/dev/null)" >"$job/script"
+wait "$script"
 finish $?

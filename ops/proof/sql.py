@@ -1,7 +1,8 @@
 """SQL text as PostgreSQL's lexer cuts it, as far as comments and quotes go.
 
-Rules: postgresql/src/backend/parser/scan.l. Comments nest; a backslash escapes only in E'...';
-dollar quotes have tags; nothing inside a quote is a comment.
+Rules: postgresql/src/backend/parser/scan.l, with standard_conforming_strings on. Comments nest; a
+backslash escapes only in E'...'; a string goes on after a line end; dollar quotes have tags and
+never begin inside a word; nothing inside a quote is a comment.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LETTER: Final = r"A-Za-z_\x80-\U0010ffff"
+"""Every character beyond ASCII may stand in a name, whatever it is elsewhere."""
+_GOES_ON: Final = r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'"
+"""Between two pieces of one string: white space with a line end in it, comments too."""
+
 _TOKEN: Final = re.compile(
-    r"""
+    rf"""
       (?P<line>--[^\n\r]*)
     | (?P<block>/\*)
-    | (?P<escape>\b[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z))
+    | (?P<escape>[eE]'(?:[^'\\]|\\.|''|'{_GOES_ON})*(?:'|\Z))
     | (?P<string>'(?:[^']|'')*(?:'|\Z))
     | (?P<name>"(?:[^"]|"")*(?:"|\Z))
-    | (?P<dollar>(?<![\w$])\$(?P<tag>[^\W\d]\w*)?\$.*?(?:\$(?P=tag)\$|\Z))
-    | (?P<plain>(?<![\w$])\$\$.*?(?:\$\$|\Z))
+    | (?P<dollar>\$(?P<tag>(?:[{_LETTER}][{_LETTER}0-9]*)?)\$.*?(?:\$(?P=tag)\$|\Z))
+    | (?P<word>[{_LETTER}][{_LETTER}0-9$]*)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -44,7 +50,7 @@ def _pieces(script: str) -> Iterator[tuple[str, str]]:
         yield "code", script[position : found.start()]
         position = _end_of_block(script, found.end()) if found["block"] else found.end()
         kind = "comment" if found["block"] or found["line"] else "quoted"
-        yield kind, script[found.start() : position]
+        yield "code" if found["word"] else kind, script[found.start() : position]
     yield "code", script[position:]
 
 

@@ -2,7 +2,9 @@
 
 For now there is one proof: the protocol's. An engine that sends a file as one query, and then
 recorded the database's error, had the server roll all of it back. It holds only for scripts that
-cannot commit on their way. Everything else is unknown, and says why.
+cannot commit on their way, on a server that is PostgreSQL, and for every attempt at that
+migration, those included that the ledger calls rolled back: that is somebody's word, no proof.
+Everything else is unknown, and says why.
 """
 
 from __future__ import annotations
@@ -15,20 +17,36 @@ from ops.proof.attempt import attempted_script, failed_engine
 from ops.proof.sql import top_level, without_comments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ops.facts.database import LedgerRow
     from ops.facts.gather import Facts
 
-_ERROR_CODE: Final = re.compile(r"Database error code: ([0-9A-Z]{5})\b")
+_P3018: Final = re.compile(r"^Migration name: (.*)\s+^Database error code: (\S+)$", re.MULTILINE)
+"""How Prisma begins the error of a script; the code is `none` when the database gave none."""
+_SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
+_SEVERITY: Final = re.compile(r"\bparsed_severity: Some\((\w+)\)")
+_CUT_OFF: Final = ("08", "57", "58", "XX", "F0")
+"""Classes of SQLSTATE that may arrive after the server has committed, or come from a pooler in
+between: connection, operator intervention (a terminated or cancelled session, a timeout), system
+and internal errors."""
+_OTHER_SERVERS: Final = re.compile(r"-YB-|Cockroach|Redshift|Greenplum|Materialize", re.IGNORECASE)
+"""Servers that speak PostgreSQL's protocol, but do not undo all DDL with a transaction."""
+
 _COMMITS_ANYWHERE: Final = re.compile(
-    r"\b(COMMIT|ROLLBACK|CALL|CONCURRENTLY|VACUUM|CLUSTER|REINDEX|ALTER\s+SYSTEM|PROGRAM|DBLINK\w*"
-    r"|(?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION)|STANDARD_CONFORMING_STRINGS)\b",
+    r"\b((?<!\")(?:COMMIT|ROLLBACK|CALL|CONCURRENTLY|VACUUM|CLUSTER|REINDEX|PROGRAM)|SETVAL"
+    r"|ALTER\s+(?:SYSTEM|DATABASE)|(?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE)"
+    r"|(?:CREATE|ALTER|DROP)\s+SUBSCRIPTION|STANDARD_CONFORMING_STRINGS"
+    r"|DBLINK\w*|PG_BACKGROUND\w*|LO_EXPORT|PG_FILE_\w+|PG_LOGICAL_EMIT_MESSAGE"
+    r"|PG_\w*REPLICATION_\w+|RUN_COMMAND_ON_\w+|HTTP_(?:GET|POST|PUT|PATCH|DELETE|HEAD)"
+    r"|LANGUAGE\s+['\"]?(?:C|PL\w*U|PLPYTHON\w*|PLSH)\b)(?!\w)",
     re.IGNORECASE,
 )
 _COMMITS_AS_STATEMENT: Final = re.compile(
     r"(?:\A|;)\s*(END|ABORT|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
 )
 """Words of scripts of which something can stay although an error ended them. The first are looked
-for in function bodies and strings too: too often is safe here."""
+for in function bodies and strings too: too often is safe here. A name in quotes is no statement."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +75,18 @@ Verdict = NothingApplied | Undetermined
 
 
 def verdicts(facts: Facts) -> tuple[Verdict, ...]:
-    """Return a verdict on every failed migration, in the order of their attempts."""
+    """Return a verdict on every failed migration, in the order of their attempts.
+
+    Its rows are the open ones.
+    """
     names = dict.fromkeys(row.migration_name for row in facts.database.open_rows)
     return tuple(_verdict(facts, name) for name in names)
 
 
 def database_error(row: LedgerRow) -> str:
     """Return the SQLSTATE that the server answered with, from `logs`; empty when there is none."""
-    found = _ERROR_CODE.search(row.logs or "")
-    return found.group(1) if found else ""
+    found = _P3018.search(row.logs or "")
+    return found.group(2) if found and _SQLSTATE.fullmatch(found.group(2)) else ""
 
 
 def may_leave_traces(script: bytes) -> str:
@@ -78,35 +99,77 @@ def may_leave_traces(script: bytes) -> str:
 
 
 def _verdict(facts: Facts, name: str) -> Verdict:
-    rows = tuple(row for row in facts.database.open_rows if row.migration_name == name)
+    attempts = facts.database.rows(name)
     evidence: list[str] = []
-    doubts: list[str] = []
-    for row in rows:
-        _weigh(facts, row, evidence, doubts)
+    doubts = list(_of_the_database(facts))
+    for row in attempts:
+        found, missing = _weigh(facts, row)
+        evidence += found
+        # One that is not open any more is named, so that nobody looks for it among the failed.
+        doubts += missing if row.is_open else (f"an earlier attempt: {text}" for text in missing)
+    rows = tuple(row for row in attempts if row.is_open)
     if doubts:
         return Undetermined(name, rows, tuple(dict.fromkeys(doubts)))
     return NothingApplied(name, rows, tuple(dict.fromkeys(evidence)))
 
 
-def _weigh(facts: Facts, row: LedgerRow, evidence: list[str], doubts: list[str]) -> None:
-    """Collect what speaks for and against `nothing of this attempt is in`."""
+def _of_the_database(facts: Facts) -> Iterator[str]:
+    """What speaks against the proof in this database, whatever the script."""
+    identity, outside = facts.database.identity, facts.database.outside
+    if not identity.product.startswith("PostgreSQL") or _OTHER_SERVERS.search(identity.product):
+        yield f"the server is {identity.product.split(' on ')[0]}, not PostgreSQL itself"
+    if not identity.plain_strings:
+        yield "standard_conforming_strings is off, so where strings end is not known"
+    if outside:
+        more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""  # noqa: PLR2004
+        yield (
+            f"what the functions {', '.join(outside[:3])}{more} do, a rollback may not undo, and a "
+            "trigger may have called them"
+        )
+
+
+def _weigh(facts: Facts, row: LedgerRow) -> tuple[list[str], list[str]]:
+    """Return what speaks for, and against, `nothing of this attempt is in`."""
+    if row.is_applied:
+        return [], ["the ledger has it as applied too"]
+    evidence: list[str] = []
+    doubts: list[str] = []
     engine = failed_engine(facts, row)
     (evidence if engine.one_query else doubts).append(engine.why)
-    if not row.logs:
-        doubts.append("the ledger holds no error: the run was cut off, the server may have gone on")
-    elif code := database_error(row):
-        evidence.append(f"the server answered with error {code}, which undid the whole query")
+    if doubt := _no_database_error(row):
+        doubts.append(doubt)
     else:
-        doubts.append("the error in the ledger is not one that the database answered with")
+        evidence.append(
+            f"the server answered with error {database_error(row)}, which undid the whole query"
+        )
     script = attempted_script(facts, row)
     if script is None:
         doubts.append(
             f"the script that was attempted (sha256 {row.checksum[:12]}) is in none of the commits "
             "that were checked out lately"
         )
-    elif word := may_leave_traces(script):
+    elif word := may_leave_traces(script.content):
         doubts.append(f"the script holds {word}, so a part of it may have stayed")
     else:
         evidence.append("the script cannot commit on its way")
-    if row.applied_steps_count:
+    if row.applied_steps_count != 0:
         doubts.append("the ledger counts a step as applied: the whole script may be in")
+    if row.finished_at is not None:
+        doubts.append("the ledger says that it was finished")
+    return evidence, doubts
+
+
+def _no_database_error(row: LedgerRow) -> str:
+    """Say why `logs` does not show that the server undid the query; empty when it does."""
+    if not row.logs:
+        return "the ledger holds no error: the run was cut off, the server may have gone on"
+    code = database_error(row)
+    if not code:
+        return "the error in the ledger is not one that the database answered with"
+    named = _P3018.search(row.logs)
+    if named and named.group(1) != row.migration_name:
+        return f"the error in the ledger is that of another migration, {named.group(1)}"
+    severity = _SEVERITY.search(row.logs)
+    if code.startswith(_CUT_OFF) or (severity and severity.group(1) != "Error"):
+        return f"error {code} ends a session, and may have come after the commit"
+    return ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import humanize
 
+from ops.facts.sessions import migrating
 from ops.plan import Healthy, Plan, Refusal, Wait, manual_values
 from ops.proof.verdict import NothingApplied, Verdict
+from ops.report.text import counted
 from ops.runbooks import fill
 
 if TYPE_CHECKING:
@@ -17,34 +20,38 @@ if TYPE_CHECKING:
     from ops.facts.gather import Facts
     from ops.plan import Decision
 
-_CAUSE_LINES = 12
+_CAUSE_LINES: Final = 12
+_COMMITS: Final = 10
+_HINT: Final = re.compile(
+    r"""DbError \{.*?, detail: Some\("(?:[^"\\]|\\.)*"\), hint: Some\("((?:[^"\\]|\\.)*)"\)""",
+    re.DOTALL,
+)
+_QUOTES_ROWS: Final = re.compile(r"^\s*DETAIL:|\bdetail: |Failing row contains|\bKey \(")
 
 
 def status_lines(facts: Facts) -> Iterator[str]:
     """Describe host, checkout, Prisma, database and ledger."""
     git, identity, machine = facts.git, facts.database.identity, facts.machine
     branch = git.branch or "detached HEAD"
-    changed = f", {len(git.changed)} tracked files changed" if git.changed else ""
     yield (
         f"checkout   {facts.environment.repo}: {branch} at {git.head.commit[:10]}, "
-        f"{git.behind} behind and {git.ahead} ahead of origin/{facts.environment.branch}{changed}"
+        f"{git.behind} behind and {git.ahead} ahead of origin/{facts.environment.branch}"
     )
+    if git.changed:
+        yield f"changed    {counted(len(git.changed), 'tracked file')}: {', '.join(git.changed)}"
     prisma = facts.installed.version if facts.installed else "not installed"
     node, pg_dump = machine.node.version or "not found", machine.pg_dump.version or "not found"
     yield f"prisma     {prisma}, node {node}, pg_dump {pg_dump}"
-    system = (
-        f", system {facts.database.system_identifier}" if facts.database.system_identifier else ""
-    )
     yield (
-        f"database   {facts.url.label}, schema {facts.url.schema}: oid {identity.oid}{system}, "
+        f"database   {facts.url.label}, schema {facts.url.schema}: oid {identity.oid}"
+        f"{_system(facts)}, "
         f"PostgreSQL {identity.version}, {humanize.naturalsize(identity.size, binary=True)}"
     )
     yield f"ledger     {_ledger(facts)}"
     for row in facts.database.open_rows:
         yield f"failed     {row.migration_name}, started {_moment(row)}"
-    for session in facts.database.sessions:
-        if session.holds_lock or session.waits_for_lock:
-            yield f"running    {session_line(session)}"
+    for session in migrating(facts):
+        yield f"running    {session_line(session)}"
     if facts.last_backup:
         size = humanize.naturalsize(facts.last_backup.size, binary=True)
         yield f"backup     {facts.last_backup.file}, {facts.last_backup.finished_at}, {size}"
@@ -66,9 +73,11 @@ def session_line(session: Session) -> str:
     """Describe a session that migrates."""
     holds = "holds" if session.holds_lock else "waits for" if session.waits_for_lock else "without"
     blocked = f", blocked by {session.blocked_by}" if session.blocked_by else ""
+    # What another role does may be hidden from ours.
+    user, state = session.user or "an unknown role", session.state or "in an unknown state"
     return (
-        f"pid {session.pid} of {session.user} from {session.client}: {holds} Prisma's advisory "
-        f"lock, {session.state} for {session.seconds:.0f} s{blocked}"
+        f"pid {session.pid} of {user} from {session.client}: {holds} Prisma's advisory lock, "
+        f"{state} for {session.seconds:.0f} s{blocked}"
     )
 
 
@@ -93,11 +102,7 @@ def plan_lines(facts: Facts, plan: Plan) -> Iterator[str]:
     yield f"plan: {plan.action}"
     yield (
         f"  database  {identity.database} (oid {identity.oid}) at {facts.url.host}:{facts.url.port}"
-        + (
-            f", system {facts.database.system_identifier}"
-            if facts.database.system_identifier
-            else ""
-        )
+        f"{_system(facts)}"
     )
     for verdict in plan.verdicts:
         yield from (f"  {line}" for line in verdict_lines(verdict))
@@ -111,13 +116,14 @@ def plan_lines(facts: Facts, plan: Plan) -> Iterator[str]:
 
 def _incoming(facts: Facts) -> Iterator[str]:
     git = facts.git
-    yield f"  incoming  {git.behind} commits: {git.head.commit[:10]}..{git.main.commit[:10]}"
+    commits = counted(git.behind, "commit")
+    yield f"  incoming  {commits}: {git.head.commit[:10]}..{git.main.commit[:10]}"
     yield from (
         f"            {commit.short} {commit.subject} ({commit.author})"
-        for commit in git.incoming[:10]
+        for commit in git.incoming[:_COMMITS]
     )
-    if len(git.incoming) > 10:  # noqa: PLR2004
-        yield f"            and {len(git.incoming) - 10} more"
+    if git.behind > _COMMITS:
+        yield f"            and {git.behind - _COMMITS} more"
     directory = facts.main.migrations_directory + "/"
     for path in sorted({*git.head.files, *git.main.files}):
         before, after = git.head.files.get(path), git.main.files.get(path)
@@ -139,16 +145,27 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
 def cause_lines(row: LedgerRow) -> Iterator[str]:
     """Show what the database said when the migration failed, from the ledger's `logs`.
 
-    Prisma writes the error first, then the driver's and the engine's details: those are left out,
-    and so is DETAIL, which quotes rows.
+    DETAIL quotes rows. It may go over many lines, and a value in it may look like any other line:
+    so nothing after its first word is shown, but for the hint, which Prisma repeats in a form
+    that can be read without doubt. What follows the error is the driver's and the engine's own.
     """
-    text = (row.logs or "").partition("\nDbError {")[0].partition("\n   0: ")[0]
+    logs = row.logs or ""
+    text = logs.partition("\nDbError {")[0].partition("\n   0: ")[0]
     body = text.partition("Database error:")[2] or text
-    lines = [line.rstrip() for line in body.splitlines() if line.strip()]
-    shown = [line for line in lines if not line.startswith("DETAIL:")]
-    yield from shown[:_CAUSE_LINES]
-    if len(shown) < len(lines):
-        yield "(DETAIL is left out: it quotes rows; it is in the ledger's logs)"
+    shown = []
+    for line in filter(None, map(str.rstrip, body.splitlines())):
+        if _QUOTES_ROWS.search(line):
+            if hint := _HINT.search(logs):
+                shown.append("HINT: " + hint.group(1).replace('\\"', '"').replace("\\'", "'"))
+            shown.append("(DETAIL is left out: it quotes rows; it is in the ledger's logs)")
+            break
+        shown.append(line)
+    yield from shown if len(shown) <= _CAUSE_LINES else (*shown[:_CAUSE_LINES], "...")
+
+
+def _system(facts: Facts) -> str:
+    identifier = facts.database.system_identifier
+    return f", system {identifier}" if identifier else ""
 
 
 def refusal_lines(facts: Facts, refusal: Refusal, environment: str, login: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ops.errors import Refused
 from ops.host.output import Output
+from ops.report.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,8 +45,8 @@ class Screen:
             self.line(text, style)
 
     def line(self, text: str, style: str = "") -> None:
-        """Show one line."""
-        self._console.print(self._gate.text(text), style=style or None)
+        """Show one line, without secrets and with nothing in it that a terminal would obey."""
+        self._console.print(visible(self._gate.text(text)), style=style or None)
         self._file.flush()
 
     def step_started(self, number: int, step: Step) -> None:

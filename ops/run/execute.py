@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from ops.errors import Interrupted, OpsError, Refused, StepFailed, Terminated
 from ops.host.job import Job, run_job
-from ops.run.journal import Journal, entry, line, new_run_id
+from ops.run.journal import Journal, entry, line, new_run_id, redacted
 from ops.run.lock import Keeper
 from ops.steps.base import NOT_AS_PLANNED
+from ops.steps.codes import telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 _TAIL: Final = 256 * 1024
 """Bytes of a step's log that are kept in memory, for its success text and for messages."""
+
+
+_SIGNALLED: Final = 128
+"""A shell adds this to the number of the signal that ended a command."""
 
 
 class Observer(Protocol):
@@ -87,7 +92,9 @@ class Run:
 
     def __post_init__(self) -> None:
         """Prepare the keeper; nothing is on the host yet."""
-        self._keeper = Keeper(self.host, self.environment, self.name, self.id, self.action)
+        self._keeper = Keeper(
+            self.host, self.environment, self.name, self.id, self.action, self.observer.notice
+        )
 
     def __enter__(self) -> Self:
         """Take the lock.
@@ -111,14 +118,18 @@ class Run:
         """Give the lock back, unless a job goes on under it."""
         details: dict[str, Any] = {"result": "done"}
         if isinstance(error, OpsError):
-            details = {"result": kind.__name__ if kind else "", "message": error.message}
+            details = {"result": type(error).__name__, "message": error.message}
+        elif isinstance(error, KeyboardInterrupt):
+            details = {"result": Interrupted.__name__, "message": "nothing goes on on the host"}
         elif error is not None:
             details = {"result": "bug", "message": repr(error)}
-        self.journal.write("ended", **details)
-        if self._job_goes_on:
-            self._keeper.leave()
-        else:
-            self._keeper.release(entry(self.id, "ended", **details))
+        try:
+            self.journal.write("ended", **details)
+        finally:
+            if self._job_goes_on:
+                self._keeper.leave()
+            else:
+                self._keeper.release(redacted(entry(self.id, "ended", **details), self.gate))
 
     @property
     def directory(self) -> str:
@@ -147,7 +158,7 @@ class Run:
         details: dict[str, Any] = {"step": step.name, "number": number, "commands": step.commands}
         if step.writes_database:
             details["open_rows"] = ledger
-        before = self.gate.text(line(entry(self.id, "step begins", **details)))
+        before = line(redacted(entry(self.id, "step begins", **details), self.gate))
         after = line({"run": self.id, "event": "step ended", "step": step.name, "number": number})
         job = Job(
             directory=f"{self.directory}/{number:02}-{step.name}",
@@ -221,9 +232,13 @@ def _judge(step: Step, exit_code: int, log: str, job: Job) -> None:
     if exit_code == NOT_AS_PLANNED:
         raise Refused(f"{step.name}: {last}", "look at what has changed, then start again")
     if exit_code != 0:
+        line, hint = telling(log)
+        how = f"failed with exit code {exit_code}"
+        if exit_code > _SIGNALLED:
+            how = f"was ended by signal {exit_code - _SIGNALLED}"
         raise StepFailed(
-            f"{step.name} failed with exit code {exit_code}: {last}",
-            f"its whole log on the host: {job.directory}/log",
+            f"{step.name} {how}: {line}",
+            f"{hint}{'; ' if hint else ''}its whole log on the host: {job.directory}/log",
         )
     if step.success and not any(text in log for text in step.success):
         raise StepFailed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ops.host.script import Script, shell_text
@@ -79,7 +79,10 @@ def read_history(host: Host, environment: Environment, name: str, dismiss: str =
     """
     mark = f"@{secrets.token_hex(8)}"
     output = host.run(history_script(environment, name, mark, dismiss)).checked("listing runs")
-    return parse_history(output.decode(errors="replace"), mark)
+    history = parse_history(output.decode(errors="replace"), mark)
+    # Several environments may share a checkout, and so the place of their runs.
+    ours = tuple(run for run in history.runs if run.environment == name)
+    return replace(history, runs=ours)
 
 
 def parse_history(text: str, mark: str) -> History:
@@ -98,9 +101,8 @@ def parse_history(text: str, mark: str) -> History:
                 runs.append(_run(first, more.splitlines()))
             case "job":
                 name, _, code = first.partition(" ")
-                job = PastJob(name, int(code) if code else None)
-                last = runs[-1]
-                runs[-1] = PastRun(**{**vars(last), "jobs": (*last.jobs, job)})
+                job = PastJob(name, int(code) if code.isdigit() else None)
+                runs[-1] = replace(runs[-1], jobs=(*runs[-1].jobs, job))
     return History(state, held, card, tuple(runs))
 
 

@@ -37,7 +37,20 @@ def entry(run: str, event: str, **details: Any) -> dict[str, Any]:
 
 def line(record: dict[str, Any]) -> str:
     """Return a record as one line of JSON."""
-    return json.dumps(record, ensure_ascii=False, default=str)
+    return json.dumps(record)
+
+
+def redacted(record: dict[str, Any], gate: Redactor) -> dict[str, Any]:
+    """Return a record without secrets. Value by value: a password may be a number or a key."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: clean(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(each) for each in value]
+        return value if isinstance(value, int | float | None) else gate.text(str(value))
+
+    return clean(record)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -63,15 +76,14 @@ class Journal:
 
     def write(self, event: str, **details: Any) -> None:
         """Add a line, and see that it is on the disk before going on."""
-        text = self.gate.text(line(entry(self.run, event, **details))) + "\n"
+        text = line(redacted(entry(self.run, event, **details), self.gate)) + "\n"
         descriptor = os.open(
             self.directory / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )
-        try:
-            os.write(descriptor, text.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
 
     def open_log(self, name: str) -> BinaryIO:
         """Open the log of one step for writing."""

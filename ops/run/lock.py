@@ -11,21 +11,29 @@ import getpass
 import json
 import platform
 import secrets
-from contextlib import ExitStack
+import threading
+import time
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.errors import Busy, ConnectionLost, StepFailed
+from ops.errors import Busy, ConnectionLost, OpsError, StepFailed, Unreachable
+from ops.host.job import RECONNECT_SECONDS, may_pass, reconnect
 from ops.host.script import HostPath, Script, Value, shell_text
 from ops.run.journal import entry, line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ops.host.base import Host, Process
     from ops.inventory import Environment
 
 LEASE_SECONDS: Final = 600
 """How long a run that lost its connection keeps the lock: the time it may need to come back."""
+PING_SECONDS: Final = 5
+"""How often a run tells its keeper that it is there. After three times as long a person may free
+the lock: the keeper of a laptop that was closed sees no end of its connection for hours."""
 
 
 def state_values(environment: Environment, name: str) -> dict[str, Value]:
@@ -37,13 +45,25 @@ def state_values(environment: Environment, name: str) -> dict[str, Value]:
     }
 
 
-def keeper_script(environment: Environment, name: str, run: str, action: str, mark: str) -> Script:
-    """Return the script that takes and keeps the lock of a run."""
+def keeper_script(
+    environment: Environment, name: str, run: str, action: str, mark: str, *, again: bool = False
+) -> Script:
+    """Return the script that takes and keeps the lock of a run.
+
+    Args:
+        environment: Whose lock.
+        name: The environment's name.
+        run: The run's id.
+        action: What the run does.
+        mark: Stands before the script's answer.
+        again: Whether the run had the lock before and only lost its connection.
+    """
+    origin = platform.node()
     card = {
         "run": run,  # first: the scripts look for it there
         "action": action,
         "by": getpass.getuser(),
-        "from": platform.node(),
+        "from": origin,
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     body = "".join(
@@ -58,9 +78,13 @@ def keeper_script(environment: Environment, name: str, run: str, action: str, ma
         **state_values(environment, name),
         "run": run,
         "card": json.dumps(card, separators=(",", ":")),
+        "again": again,
         "lease": LEASE_SECONDS,
+        "silence": 3 * PING_SECONDS,
         "mark": mark,
-        "began": line(entry(run, "began", **{key: card[key] for key in ("action", "by", "from")})),
+        "began": line(
+            entry(run, "began", environment=name, action=action, by=card["by"], **{"from": origin})
+        ),
     }
     return Script(body, values, talks=True)
 
@@ -89,17 +113,36 @@ class Card:
 
 
 class Keeper:
-    """The lock of one run, held by a script on the host. Use `with`."""
+    """The lock of one run, held by a script on the host.
+
+    Args:
+        host: Where.
+        environment: Whose lock.
+        name: The environment's name.
+        run: The run's id.
+        action: What the run does.
+        notice: Is told about lost connections.
+    """
 
     def __init__(
-        self, host: Host, environment: Environment, name: str, run: str, action: str
+        self,
+        host: Host,
+        environment: Environment,
+        name: str,
+        run: str,
+        action: str,
+        notice: Callable[[str], None],
     ) -> None:
         self._host = host
+        self._environment = environment
         self._name = name
+        self._run = run
+        self._action = action
+        self._notice = notice
         self._mark = f"@{secrets.token_hex(8)}"
-        self._script = keeper_script(environment, name, run, action, self._mark)
         self._stack = ExitStack()
         self._process: Process | None = None
+        self._talking = threading.Lock()
         self.state = ""
 
     @property
@@ -112,16 +155,42 @@ class Keeper:
 
         Raises:
             Busy: Another run has it; the message says whose.
+            StepFailed: There is no place for it on the host.
+            Unreachable: There is no connection.
         """
-        self._stack.close()
-        self._stack = ExitStack()
-        process = self._stack.enter_context(self._host.open(self._script))
+        self._let_go()
+        script = keeper_script(
+            self._environment,
+            self._name,
+            self._run,
+            self._action,
+            self._mark,
+            again=bool(self.state),
+        )
+        with ExitStack() as stack:
+            process = stack.enter_context(self._host.open(script))
+            try:
+                self.state = self._held(process)
+            except BaseException:
+                # Ctrl-C, perhaps: better no lock than one that nobody knows of.
+                with suppress(OpsError):
+                    self._tell(process, "leave")
+                raise
+            gone = threading.Event()
+            stack.callback(gone.set)
+            threading.Thread(
+                target=self._ping, args=(process, gone), name="keeper-ping", daemon=True
+            ).start()
+            self._stack = stack.pop_all()
+            self._process = process
+
+    def _held(self, process: Process) -> str:
+        """Return the state's directory once the lock is held."""
         answer = _first_answer(process, self._mark)
         match answer.partition(" "):
             case ("held", _, state):
-                self._process, self.state = process, state
+                return state
             case ("busy", _, text):
-                self._stack.close()
                 card = Card.parse(text)
                 raise Busy(
                     f"{self._name} is taken: {card or 'by a run that left no card'}",
@@ -129,53 +198,100 @@ class Keeper:
                     + (f" --run {card.run}" if card else "")
                     + f"; if its holder is gone: fab {self._name} unlock",
                 )
-            case _:
-                process.wait()
-                self._stack.close()
-                problem = process.errors().decode(errors="replace").strip().splitlines()
-                raise StepFailed(
-                    f"the lock cannot be taken: {problem[-1] if problem else 'no answer'}"
+            case ("gone", _, text):
+                card = Card.parse(text)
+                raise Busy(
+                    f"{self._name}: the lock was lost with the connection, and others have been "
+                    f"there since{f': {card}' if card else ''}",
+                    f"look at what stands, then start again: fab {self._name} status",
                 )
+        process.wait()
+        problem = process.errors().decode(errors="replace").strip().splitlines()
+        raise StepFailed(f"the lock cannot be taken: {problem[-1] if problem else 'no answer'}")
 
     def ensure(self) -> None:
-        """See that the keeper is still there; start it again when the connection was lost."""
-        try:
-            if self._process is not None:
+        """See that the keeper is still there; connect and start it again when it is not.
+
+        Raises:
+            Busy: Others have been there meanwhile.
+            ConnectionLost: The host did not come back within ten minutes.
+        """
+        if self._process is not None:
+            try:
                 self._process.send(b"\n")
+            except ConnectionLost as error:
+                self._notice(f"{error.message}; connecting again")
+            else:
                 return
-        except ConnectionLost:
-            pass
-        self.take()
+        lost_at = time.monotonic()
+        while True:
+            try:
+                self.take()
+            except Unreachable as error:
+                if not may_pass(error):
+                    raise
+                left = RECONNECT_SECONDS - (time.monotonic() - lost_at)
+                reconnect(self._host, left, self._notice)
+            else:
+                return
 
     def release(self, record: dict[str, Any]) -> None:
-        """Give the lock back, with the journal's last line."""
-        self._say(f"release {line(record)}")
+        """Give the lock back, with the journal's last line.
+
+        Where the connection is gone, one more is made for it. Without that, too, the keeper ends
+        when its lease does.
+        """
+        try:
+            self._say(f"release {line(record)}")
+        except ConnectionLost:
+            with suppress(OpsError):
+                self._host.reconnect()
+                self.take()
+                self._say(f"release {line(record)}")
 
     def leave(self) -> None:
         """Go away while a job of this run is at work: it holds the lock until it ends."""
-        self._say("leave")
+        with suppress(ConnectionLost):
+            self._say("leave")
 
     def _say(self, words: str) -> None:
-        """Tell the keeper; one that cannot be reached any more ends when its lease does."""
-        if self._process is None:
-            return
+        process, self._process = self._process, None
         try:
-            self._process.send(words.encode() + b"\n")
-            self._process.finish_input()
-            self._process.wait()
-        except ConnectionLost:
-            pass
+            if process is not None:
+                self._tell(process, words)
+                process.wait()
         finally:
-            self._process = None
-            self._stack.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Close what is open towards the keeper."""
+        self._process = None
+        stack, self._stack = self._stack, ExitStack()
+        stack.close()
+
+    def _tell(self, process: Process, words: str) -> None:
+        with self._talking:
+            process.send(words.encode() + b"\n")
+            process.finish_input()
+
+    def _ping(self, process: Process, gone: threading.Event) -> None:
+        while not gone.wait(PING_SECONDS):
+            with self._talking:
+                if gone.is_set():
+                    return
+                try:
+                    process.send(b"\n")
+                except ConnectionLost:
+                    return  # whoever needs the keeper next sees it, too
 
 
 def _first_answer(process: Process, mark: str) -> str:
-    """Read the keeper's first line, and leave it running."""
+    """Read the keeper's first line, and leave it running. Empty when there is none."""
     received = b""
     for block in process.blocks():
         received += block
-        for found in received.decode(errors="replace").splitlines(keepends=True):
-            if found.startswith(mark) and found.endswith("\n"):
-                return found.removeprefix(mark).strip()
+        # A login shell's greeting may stand before it.
+        _, found, answer = received.partition(f"{mark} ".encode())
+        if found and b"\n" in answer:
+            return answer.partition(b"\n")[0].decode(errors="replace")
     return ""

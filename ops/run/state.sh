@@ -6,7 +6,7 @@ find_state() {
     state=$setting
   elif [ -d "$repo/.git" ]; then
     state=$(cd "$repo/.git" && pwd -P)/prisma-ops
-  elif git_dir=$(cd "$repo" && cd "$(git rev-parse --git-common-dir)" && pwd -P); then
+  elif git_dir=$(cd "$repo" && common=$(git rev-parse --git-common-dir) && cd "$common" && pwd -P); then
     state=$git_dir/prisma-ops
   else
     echo "$repo: there is no git directory, so no place for the lock" >&2

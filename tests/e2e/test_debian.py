@@ -59,7 +59,16 @@ def postgres15(other_directory: Path) -> Iterator[str]:
     password_file = other_directory / "password"
     password_file.write_text("only-for-the-test")
     give_to_other_user(password_file)
-    initdb = [PG15 / "initdb", "-D", data, "-U", "keeper", "-A", "scram-sha-256", "-N"]
+    initdb: list[str | Path] = [
+        PG15 / "initdb",
+        "-D",
+        data,
+        "-U",
+        "keeper",
+        "-A",
+        "scram-sha-256",
+        "-N",
+    ]
     subprocess.run(
         [*as_other_user(), *initdb, f"--pwfile={password_file}", "-E", "UTF8", "--locale=C"],
         check=True,
