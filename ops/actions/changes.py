@@ -31,8 +31,8 @@ _POLL_SECONDS: Final = 2.0
 
 
 @contextmanager
-def begun(target: Target, action: str) -> Iterator[Run]:
-    """Begin a run of an action, with the lock held."""
+def begun(target: Target, action: str, reason: str = "") -> Iterator[Run]:
+    """Begin a run of an action, with the lock held; `reason` is a person's, for the journal."""
     run = Run.begin(
         target.host,
         target.environment,
@@ -41,6 +41,7 @@ def begun(target: Target, action: str) -> Iterator[Run]:
         target.gate,
         target.screen,
         datetime.now(UTC),
+        reason,
     )
     with run:
         yield run
@@ -114,10 +115,15 @@ def carry_out(target: Target, run: Run, facts: Facts, plan: Plan, *, yes: bool) 
 
 
 def migrate(
-    target: Target, action: str, decide: Callable[[Facts], Decision], *, yes: bool
+    target: Target,
+    action: str,
+    decide: Callable[[Facts], Decision],
+    *,
+    yes: bool,
+    reason: str = "",
 ) -> Outcome:
     """The way of `recover` and `deploy`: decide, confirm, carry out, verify."""
-    with begun(target, action) as run:
+    with begun(target, action, reason) as run:
         facts, decision = settled(target, target.facts(fetch=True), decide)
         target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
         if not isinstance(decision, Plan):

@@ -42,4 +42,4 @@ def recover(
     decide = partial(plan_recover, because=because.strip() or None)
     if dry_run:
         return preview(target, "recover", decide)
-    return migrate(target, "recover", decide, yes=yes)
+    return migrate(target, "recover", decide, yes=yes, reason=because.strip())

@@ -70,6 +70,7 @@ class Run:
     observer: Observer
     id: str
     journal: Journal
+    because: dict[str, str] = field(default_factory=dict)
     results: list[StepResult] = field(default_factory=list)
     _job_goes_on: bool = False
 
@@ -83,12 +84,18 @@ class Run:
         gate: Redactor,
         observer: Observer,
         now: datetime,
+        reason: str = "",
     ) -> Run:
-        """Return a run with its journal begun on this machine; the lock is taken by `with`."""
+        """Return a run with its journal begun on this machine; the lock is taken by `with`.
+
+        `reason` is a person's, for going on where the tool would not; every step's line in both
+        journals holds it.
+        """
         run_id = new_run_id(now)
         journal = Journal.begin(name, run_id, gate)
-        journal.write("began", action=action, environment=name, host=host.label)
-        return cls(host, environment, name, action, gate, observer, run_id, journal)
+        because = {"because": reason} if reason else {}
+        journal.write("began", action=action, environment=name, host=host.label, **because)
+        return cls(host, environment, name, action, gate, observer, run_id, journal, because)
 
     def __post_init__(self) -> None:
         """Prepare the keeper; nothing is on the host yet."""
@@ -155,7 +162,12 @@ class Run:
     def _carry_out(self, step: Step, ledger: list[dict[str, Any]]) -> None:
         number = len(self.results) + 1
         self._keeper.ensure()
-        details: dict[str, Any] = {"step": step.name, "number": number, "commands": step.commands}
+        details: dict[str, Any] = {
+            "step": step.name,
+            "number": number,
+            "commands": step.commands,
+            **self.because,
+        }
         if step.writes_database:
             details["open_rows"] = ledger
         before = line(redacted(entry(self.id, "step begins", **details), self.gate))

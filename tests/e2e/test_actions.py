@@ -125,8 +125,11 @@ def test_rerun_because(operator: Begin) -> None:
     recovered = someone.fab("recover", "--rerun", "--because", "no type of it is there, I looked")
     assert recovered.code == 0, recovered
     assert someone.ledger()[-1] == APPLIED
-    journals = list((someone.home / ".local/state/prisma-ops/sandbox").glob("*/journal.jsonl"))
-    assert any("no type of it is there, I looked" in file.read_text() for file in journals)
+    here = someone.home / ".local/state/prisma-ops/sandbox"
+    there = someone.box.repo / ".git/prisma-ops/runs"
+    for directory in (here, there):
+        journals = [file.read_text() for file in directory.glob("*/journal.jsonl")]
+        assert any("no type of it is there, I looked" in text for text in journals)
 
 
 def test_changed_files_are_refused_by_name(operator: Begin) -> None:
