@@ -171,7 +171,8 @@ def manual_values(facts: Facts, environment: str, login: str, name: str) -> dict
     return {
         "environment": environment,
         "name": name,
-        "quoted_name": shlex.quote(name),
+        # Always in quotes: a name may hold spaces, and the reader will type another one here.
+        "quoted_name": "'" + name.replace("'", "'\"'\"'") + "'",
         "login": login,
         "directory": shlex.quote(facts.directory),
         "show": _show_command(facts, name),
@@ -273,14 +274,14 @@ def _used_up(facts: Facts) -> Iterator[str]:
 
     Those too whose rows are all rolled back: that is what a restart loop leaves.
     """
-    for name in _to_run(facts):
-        script = facts.main.script(name)
-        if script is None or script.content is None:
+    will_run = set(_to_run(facts))
+    for script in facts.main.migrations:
+        if script.content is None or script.name not in will_run:
             continue
-        attempts = facts.database.attempts(name, script.content)
+        attempts = facts.database.attempts(script.name, script.content)
         if attempts >= MOST_ATTEMPTS:
             yield (
-                f"{name}: this same script has failed {attempts} times; correct it on "
+                f"{script.name}: this same script has failed {attempts} times; correct it on "
                 f"{facts.environment.branch} and push, then recover again"
             )
 

@@ -706,6 +706,12 @@ def url_is_another_variable(yard: Yard) -> None:
 
 
 @case()
+def url_by_command(yard: Yard) -> None:
+    usual(yard)
+    yard.environment["database_url"] = {"command": f"cut -d\\' -f2 {yard.root}/.env"}
+
+
+@case()
 def url_by_command_that_fails(yard: Yard) -> None:
     usual(yard)
     yard.environment["database_url"] = {"command": f"echo {yard.url()}; echo {PASSWORD} >&2; false"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from ops.errors import ExitCode, OpsError, Unreachable
-from ops.plan import obstacles
+from ops.obstacles import obstacles
 from ops.report.outcome import Outcome, facts_data
 from ops.secrets import SHORTEST_BARE_SECRET
 

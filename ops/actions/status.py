@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ops.errors import ExitCode
 from ops.facts.sessions import migrating
+from ops.obstacles import no_migrations, wrong_database
 from ops.report.describe import cause_lines, status_lines
 from ops.report.outcome import Outcome, facts_data
 
@@ -35,4 +36,4 @@ def _problem(facts: Facts) -> str:
         return f"failed: {', '.join(failed)}"
     if facts.pending:
         return f"pending: {', '.join(facts.pending)}"
-    return ""
+    return next(iter((*wrong_database(facts), *no_migrations(facts), "")))

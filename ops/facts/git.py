@@ -252,7 +252,9 @@ def _past(frames: Frames) -> dict[str, Past]:
         commit: Past(
             _locks(frames, commit),
             frames.need(f"configs {commit}", "prisma.config.* cannot be read").text,
-            frozenset(frames.need(f"scripts {commit}", "git ls-tree failed").lines),
+            frozenset(
+                frames.need(f"scripts {commit}", f"git ls-tree of {commit[:10]} failed").lines
+            ),
         )
         for commit in commits
     }

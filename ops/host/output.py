@@ -1,15 +1,24 @@
 """The one way for remote output to leave the program: cleaned of secrets, prefixed, logged.
 
 Works block by block, in constant memory. Whole lines only are shown, so no character is ever cut
-and lines of two streams do not mix.
+and lines of two streams do not mix. On the screen control characters become `?`, because a terminal
+obeys them; the log has everything as it came.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+import re
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from ops.secrets import Redactor
+
+_VISIBLE: Final = bytes(
+    byte if byte in b"\n\t" or 32 <= byte != 127 else ord("?")  # noqa: PLR2004
+    for byte in range(256)
+)
+_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
+"""The other control characters, U+0080 to U+009F, as UTF-8."""
 
 
 class Output:
@@ -52,6 +61,7 @@ class Output:
             self._log.write(clean)
         if self._screen is None:
             return
+        clean = _for_a_terminal(clean)
         ended = clean.endswith(b"\n")
         body = clean[:-1] if ended else clean
         start = b"" if self._inside_line else self._prefix
@@ -59,3 +69,10 @@ class Output:
         self._screen.write(b"".join((start, lines, b"\n" if ended else b"")))
         self._screen.flush()
         self._inside_line = not ended
+
+
+def _for_a_terminal(data: bytes) -> bytes:
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+    data = data.translate(_VISIBLE)
+    return _C1.sub(b"?", data) if b"\xc2" in data else data

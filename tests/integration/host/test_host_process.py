@@ -8,15 +8,15 @@ import random
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from ops.errors import ConnectionLost, StepFailed
-from ops.host.heartbeat import Pulse
+from ops.host.heartbeat import Heard, Pulse
 from ops.host.local import LocalHost
 from ops.host.script import Script
-from ops.host.ssh import SshHost
+from ops.host.ssh import SshHost, _SshProcess
 from tests.proxy import CutProxy
 from tests.remote import QUICK, Remote, remote, wait_until
 
@@ -275,9 +275,10 @@ def test_closing_the_input_over_a_link_that_is_gone(box: Remote) -> None:
         proxy.cut()
         time.sleep(0.5)
         with pytest.raises(ConnectionLost):
-            it.finish_input()
-        with pytest.raises(ConnectionLost):
             it.send(b"x")
+        it.finish_input()  # nothing is lost by that
+        with pytest.raises(ConnectionLost):
+            it.wait()
 
 
 def test_the_command_for_logging_in_by_hand(box: Remote) -> None:
@@ -286,3 +287,71 @@ def test_the_command_for_logging_in_by_hand(box: Remote) -> None:
     assert SshHost(replace(address, user="me", port=2)).login == (
         f"ssh -F {address.ssh_config} -p 2 me@box"
     )
+
+
+class _Ending:
+    """A channel whose transport has closed it, and says only a moment later that it ends itself."""
+
+    exit_status = -1
+
+    def __init__(self) -> None:
+        self.joined = False
+
+    def settimeout(self, seconds: float) -> None:
+        pass
+
+    def recv(self, size: int) -> bytes:
+        return b""
+
+    recv_stderr = recv
+
+    def exit_status_ready(self) -> bool:
+        return True
+
+    def recv_exit_status(self) -> int:
+        return -1
+
+    def shutdown_write(self) -> None:
+        raise EOFError
+
+    def close(self) -> None:
+        raise EOFError
+
+    def get_transport(self) -> _Ending:
+        return self
+
+    def join(self, seconds: float) -> None:
+        self.joined = True
+
+    def is_active(self) -> bool:
+        return not self.joined
+
+
+def test_a_link_that_is_about_to_say_that_it_ended_is_no_signal() -> None:
+    def process() -> _SshProcess:
+        channel: Any = _Ending()
+        return _SshProcess(channel, Heard(channel), "me@host")
+
+    with pytest.raises(ConnectionLost, match=r"^me@host: the connection is gone$"):
+        process().wait()
+    with pytest.raises(ConnectionLost):
+        process().send(b"x")
+    with pytest.raises(ConnectionLost):
+        process().finish_input()
+    process().close()
+
+
+class _Broken(_Ending):
+    """A channel that breaks while it tells the other side that it may send more."""
+
+    def recv(self, size: int) -> bytes:
+        raise EOFError
+
+    recv_stderr = recv
+
+
+def test_a_link_that_breaks_while_reading_ends_the_output() -> None:
+    channel: Any = _Broken()
+    process = _SshProcess(channel, Heard(channel), "me@host")
+    assert list(process.blocks()) == []
+    assert process.errors() == b""

@@ -281,6 +281,9 @@ def test_interrupted_in_a_step_the_step_goes_on_under_its_lock(
     assert events(here(run)) == ["began", "step begins work", "ended"]
     past = read_history(LocalHost(), environment, "prod")
     assert past.held
+    assert past.card is not None
+    assert past.card.run == run.id
+    assert events(there(run)) == ["began", "step begins work"]
     follower = _Log()
     assert attach_job(LocalHost(), Job(f"{run.directory}/01-work", run=run.id), follower) == 5
     assert follower.log == b"there\nend\n"
@@ -326,6 +329,25 @@ def test_a_run_goes_on_over_a_broken_link(
     wanted = ["began", "step begins one", "step ended one", "step begins two", "step ended two"]
     assert events(there(run)) == [*wanted, "ended"]
     wait_until(lambda: not read_history(LocalHost(), environment, "prod").held)
+
+
+def test_between_two_steps_others_may_have_been_there(
+    environment: Environment, box: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "LEASE_SECONDS", 1)
+    with CutProxy(box.server.port) as proxy, box.host(port=proxy.port) as host:
+        run, watcher = begin(environment, host)
+
+        def ended(number: int, one: Step, seconds: float) -> None:
+            proxy.cut()
+            wait_until(lambda: not read_history(LocalHost(), environment, "prod").held)
+            with begin(environment)[0]:
+                pass
+
+        monkeypatch.setattr(watcher, "step_ended", ended)
+        with pytest.raises(Busy, match="others have been there"), run:
+            run.carry_out([step("echo\n", "one"), step("echo\n", "two")], [])
+    assert events(there(run)) == ["began", "step begins one", "step ended one"]
 
 
 def test_a_host_that_stays_away_ends_the_run_and_hides_no_error(

@@ -124,6 +124,43 @@ def test_of_several_at_once_exactly_one_works_and_the_others_hear_who(
     assert place.is_free()
 
 
+def shimmed(place: Place, name: str, text: str) -> LocalHost:
+    """Return a host on which one program is another, as it runs in a moment that is hard to hit."""
+    directory = place.repo.parent / "shims"
+    directory.mkdir()
+    (directory / name).write_text(f"#!/bin/sh\n{text}")
+    (directory / name).chmod(0o755)
+    return LocalHost({**os.environ, "PATH": f"{directory}:{os.environ['PATH']}"})
+
+
+def test_before_the_holder_has_written_its_card_nobody_else_is_named(place: Place) -> None:
+    place.keeper("dead").take()
+    os.kill(int((place.state / "runs/dead/keeper").read_text()), signal.SIGKILL)
+    wait_until(place.is_free)
+    keeper = place.keeper("slow", shimmed(place, "mkdir", 'sleep 1.2; exec /bin/mkdir "$@"\n'))
+    thread = threading.Thread(target=keeper.take)
+    thread.start()
+    wait_until(lambda: not place.is_free())
+    with pytest.raises(Busy, match="run slow"):
+        place.keeper("r2").take()
+    thread.join()
+    keeper.release({})
+
+
+def test_whoever_comes_in_between_has_the_lock(place: Place) -> None:
+    card = f"{place.state}/prod.lock.card"
+    other = '{"run":"b","action":"deploy","by":"me","from":"here","since":"now"}'
+    host = shimmed(
+        place,
+        "flock",
+        f"case $* in *-s*) /usr/bin/flock -u 9; echo '{other}' >'{card}' ;; esac\n"
+        'exec /usr/bin/flock "$@"\n',
+    )
+    with pytest.raises(Busy, match="deploy by me from here since now, run b"):
+        place.keeper("a", host).take()
+    assert place.is_free()
+
+
 def test_the_card_says_who(place: Place) -> None:
     keeper = place.keeper("r1")
     keeper.take()
@@ -395,7 +432,7 @@ def test_a_host_that_does_not_come_back_between_two_steps(
 
 
 def test_interrupted_while_taking_it_leaves_no_lock(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, box: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = locks._first_answer
 
@@ -407,6 +444,10 @@ def test_interrupted_while_taking_it_leaves_no_lock(
     with pytest.raises(KeyboardInterrupt):
         place.keeper("r1").take()
     assert place.is_free()
+    with box.host() as host:
+        with pytest.raises(KeyboardInterrupt):
+            place.keeper("r2", host).take()
+        wait_until(place.is_free, within=1.5)  # earlier than the lease ends
 
 
 # ------------------------------------------------------------------ places

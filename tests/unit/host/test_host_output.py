@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import subprocess
 import sys
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ops.host.output import Output
@@ -41,7 +42,16 @@ def pass_through(blocks: list[bytes]) -> tuple[Screen, bytes]:
 
 
 def prefixed(data: bytes) -> bytes:
+    """What the screen shows: prefixes, and nothing that a terminal would obey."""
+    data = re.sub(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]", b"?", data.replace(b"\r\n", b"\n"))
     return b"".join(b"prod | " + line + b"\n" for line in data.split(b"\n"))
+
+
+def test_a_terminal_is_not_driven_and_the_log_is_whole() -> None:
+    data = b"\x1b[2Jgone\rhere \xc2\x9b31m red\x07\ttab\r\n"
+    screen, log = pass_through([data])
+    assert screen.getvalue() == b"prod | ?[2Jgone?here ?31m red?\ttab\n"
+    assert log == data
 
 
 @pytest.mark.parametrize("cut", range(len(TEXT) + 1))
@@ -62,8 +72,9 @@ def test_byte_by_byte_each_write_is_of_whole_lines() -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20))
-def test_any_bytes_are_logged_exactly(blocks: list[bytes]) -> None:
-    data = b"".join(blocks)
+@example([b"://", b":\0@"])
+def test_any_bytes_are_logged_exactly_but_for_what_is_redacted(blocks: list[bytes]) -> None:
+    data = Redactor().line(b"".join(blocks))
     screen, log = pass_through(blocks)
     assert log == data
     body = data.removesuffix(b"\n")
