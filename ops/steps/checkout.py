@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import basename, dirname, join, normpath
 from typing import TYPE_CHECKING, Final
 
-from ops.facts.gather import locked_version
+from ops.facts.app import parse_version
 from ops.host.script import HostPath, Words
 from ops.steps.base import Step, step_script
 
@@ -65,10 +65,9 @@ def needs_install(facts: Facts) -> str:
     before = {old.path: old.blob for old in facts.git.head.locks}
     if before.get(lock.path) != lock.blob:
         return f"{lock.path} changes with this checkout"
-    wanted = locked_version(facts.git.main)
     if facts.installed is None:
         return "Prisma is not installed"
-    if wanted and lock.prisma != facts.installed.version:
+    if parse_version(lock.prisma) and lock.prisma != facts.installed.version:
         return f"Prisma {facts.installed.version} is installed, {lock.path} names {lock.prisma}"
     return ""
 

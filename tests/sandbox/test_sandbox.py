@@ -348,7 +348,7 @@ def test_no_secret_in_any_argv_while_it_comes_up(tmp_path: Path) -> None:
             with Sandbox.up(
                 tmp_path / "box",
                 ssh="builtin",
-                incident="p3009-killed",
+                incident="running",
                 prisma=7,
                 password=password,
             ):

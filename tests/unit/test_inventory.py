@@ -89,7 +89,7 @@ BROKEN = (
     Broken("name twice", GOOD + "  prod: {}\n", ":7:3", "the key `prod` stands here twice"),
     Broken("a list as key", "environments: {? [a] : {}}", ":1:18", "a key must be a single word"),
     Broken("no such date", plus("branch: 2024-02-31"), "", "not YAML: day is out of range"),
-    Broken("deep nesting", "[" * 3_000, "", "nested too deeply"),
+    Broken("deep nesting", "[" * 1_200, "", "nested too deeply"),
     # the top
     Broken("unknown at the top", f"{GOOD}envs: 1\n", "envs", "unknown key at the top"),
     Broken("misspelled top", "environment: {}", "environment", "unknown key", "`environments`?"),
