@@ -45,7 +45,8 @@ lint: setup ## Run all checks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell $$(git ls-files)
-	$(BIN)/shellcheck --shell=sh $$(git ls-files '*.sh' .ci)
+	$(BIN)/shellcheck --shell=sh $$(git ls-files 'ops/*.sh') .ci/demo .ci/host-packages
+	$(BIN)/shellcheck .ci/run
 
 format: setup ## Format the code
 	$(BIN)/ruff check --fix-only .
