@@ -14,16 +14,21 @@ from ops.facts.app import parse_version, untracked_migrations
 from ops.facts.gather import locked_version
 from ops.steps.backup import RESERVE
 from ops.steps.checkout import changed_lock_files, needs_install
+from ops.steps.prisma import deploy_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ops.facts.app import App
     from ops.facts.gather import Facts
 
 _FIRST_WITHOUT_MIGRATE: Final = 8
 """Prisma's major version that has no `migrate deploy` and `migrate resolve` any more."""
-_RUNNERS: Final = frozenset({"npm", "pnpm", "yarn", "bun"})
 _DEFAULT_SCHEMA: Final = "prisma/schema.prisma"
+_OTHER_WORDS: Final = frozenset(
+    {"reset", "dev", "push", "seed", "execute", "env-cmd", "-o", "--override"}
+)
+"""Words of commands that change more than the ledger says, or lead Prisma to another database."""
 
 
 def obstacles(facts: Facts) -> tuple[str, ...]:
@@ -139,13 +144,23 @@ def _no_scripts(facts: Facts) -> Iterator[str]:
                 f"{facts.environment.branch}: git will not overwrite it, move it away"
             )
     yield from _wrong_provider(facts)
-    unknown = [name for name in main.url_variables if name not in facts.variables]
+    yield from wrong_url(facts, main)
+    yield from _wrong_deploy_command(facts)
+
+
+def wrong_url(facts: Facts, app: App) -> Iterator[str]:
+    """Say why Prisma might work on another database than the one that was looked at."""
+    if app.schema_found and not app.url_variables:
+        yield (
+            "neither the schema nor prisma.config says from which variable Prisma reads its URL: "
+            'write url = env("DATABASE_URL")'
+        )
+    unknown = [name for name in app.url_variables if name not in facts.variables]
     if unknown:
         yield (
             f"Prisma reads its URL from {', '.join(unknown)}, the inventory gives "
             f"{', '.join(facts.variables)}: set `name`, or direct_url, to what the schema says"
         )
-    yield from _wrong_deploy_command(facts)
 
 
 def _is_in_the_way(facts: Facts, path: str) -> bool:
@@ -177,7 +192,7 @@ def _wrong_deploy_command(facts: Facts) -> Iterator[str]:
     if not command:
         return
     try:
-        words = _resolved(shlex.split(command), facts)
+        words = deploy_words(facts)
     except ValueError as error:
         yield f"`{command}` cannot be read as a command: {error}"
         return
@@ -187,27 +202,28 @@ def _wrong_deploy_command(facts: Facts) -> Iterator[str]:
     if not _holds(words, ("migrate", "deploy")):
         yield f"`{command}` does not run `prisma migrate deploy`, but: {shlex.join(words)}"
         return
+    if more := _does_more(words, facts):
+        yield f"`{command}` does more than `prisma migrate deploy` ({more}): {shlex.join(words)}"
+        return
     schema = _schema_of(words)
     if normpath(schema) != normpath(facts.environment.schema):
         yield f"`{command}` uses the schema {schema}, the inventory {facts.environment.schema}"
 
 
-def _resolved(words: list[str], facts: Facts) -> list[str] | None:
-    """Return the words of the package.json script that a command runs, with its own arguments.
-
-    A command that runs no script is returned as it is; None when there is no such script.
-    """
-    scripts = facts.main.scripts
-    if not words or words[0] not in _RUNNERS:
-        return words
-    rest = words[1:]
-    if rest[:1] in (["run"], ["run-script"]):
-        rest = rest[1:]
-    elif words[0] == "npm" or not rest or rest[0] not in scripts:
-        return words
-    if not rest or rest[0] not in scripts:
-        return None
-    return [*shlex.split(scripts[rest[0]]), *(word for word in rest[1:] if word != "--")]
+def _does_more(words: list[str], facts: Facts) -> str:
+    """Return what a deploy command holds besides the deploy, or empty."""
+    for word in words:
+        if re.search(r"[;&|<>`$\n]", word):
+            return "several commands"
+        if re.match(r"[A-Za-z_]\w*=", word):
+            return f"it sets {word.partition('=')[0]}"
+    if found := {"reset", "dev", "push", "seed", "execute", "env-cmd", "-o", "--override"} & {
+        *words
+    }:
+        return ", ".join(sorted(found))
+    called = shlex.split(facts.environment.prisma_command.deploy or "")
+    hooks = {f"{edge}{word}" for word in called for edge in ("pre", "post")} & {*facts.main.scripts}
+    return ", ".join(sorted(hooks))
 
 
 def _holds(words: list[str], wanted: tuple[str, ...]) -> bool:

@@ -15,6 +15,7 @@ from ops.obstacles import (
     no_writing,
     obstacles,
     wrong_database,
+    wrong_url,
 )
 from ops.proof.verdict import Undetermined, Verdict, verdicts
 from ops.steps.backup import backup
@@ -129,7 +130,7 @@ def plan_deploy(facts: Facts) -> Decision:
         return Refusal((f"a migration has failed before: {names}: use recover",), verdicts(facts))
     if not facts.git.behind and _nothing_to_run(facts):
         return Healthy(tuple(_notes(facts)))
-    if problems := obstacles(facts):
+    if problems := (*obstacles(facts), *_used_up(facts)):
         return Refusal(problems)
     return Plan("deploy", tuple(_recovery(facts)), (), tuple(_notes(facts)))
 
@@ -153,6 +154,7 @@ def plan_resolve(facts: Facts, name: str, direction: Direction) -> Decision:
         *_refused_resolve(facts, name, direction),
         *no_writing(facts),
         *no_prisma(facts),
+        *wrong_url(facts, facts.head),
         *no_backup(facts),
     )
     if refusals:
@@ -160,7 +162,7 @@ def plan_resolve(facts: Facts, name: str, direction: Direction) -> Decision:
     open_rows = [row.id for row in facts.database.open_rows]
     steps = (
         backup(facts, f"before resolve --{direction} {name}"),
-        resolve(facts, name, direction, open_rows),
+        resolve(facts, name, direction, open_rows, facts.git.head.commit),
     )
     found = tuple(verdict for verdict in verdicts(facts) if verdict.name == name)
     return Plan("resolve", steps, found)
@@ -204,7 +206,7 @@ def _recovery(facts: Facts) -> Iterator[Step]:
         yield install(facts, reason)
     still_open = {row.id: row.migration_name for row in facts.database.open_rows}
     for name in names:
-        yield resolve(facts, name, "rolled-back", still_open)
+        yield resolve(facts, name, "rolled-back", still_open, facts.git.main.commit)
         still_open = {row: other for row, other in still_open.items() if other != name}
     yield deploy(facts, _to_run(facts))
 
@@ -282,7 +284,7 @@ def _used_up(facts: Facts) -> Iterator[str]:
         if attempts >= MOST_ATTEMPTS:
             yield (
                 f"{script.name}: this same script has failed {attempts} times; correct it on "
-                f"{facts.environment.branch} and push, then recover again"
+                f"{facts.environment.branch} and push, or recover --rerun --because"
             )
 
 

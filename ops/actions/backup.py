@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ops.actions.changes import backup_line, begun, judged
+from ops.actions.changes import backup_line, begun, judged, preview
 from ops.errors import ExitCode
 from ops.plan import Plan, plan_backup
 from ops.report.describe import decision_lines
@@ -22,10 +23,7 @@ def backup(target: Target, *, dry_run: bool = False) -> Outcome:
         dry_run: Show the command and change nothing.
     """
     if dry_run:
-        facts = target.facts(fetch=False)
-        decision = plan_backup(facts, "asked for")
-        target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
-        return judged(facts, decision)
+        return preview(target, "backup", partial(plan_backup, why="asked for"), fetch=False)
     with begun(target, "backup") as run:
         facts = target.facts(fetch=False)
         decision = plan_backup(facts, "asked for")

@@ -47,12 +47,14 @@ def begun(target: Target, action: str, reason: str = "") -> Iterator[Run]:
         yield run
 
 
-def preview(target: Target, action: str, decide: Callable[[Facts], Decision]) -> Outcome:
+def preview(
+    target: Target, action: str, decide: Callable[[Facts], Decision], *, fetch: bool = True
+) -> Outcome:
     """Show what an action would do, and do nothing; the journal here records that it was asked."""
     run_id = new_run_id(datetime.now(UTC))
     journal = Journal.begin(target.name, run_id, target.gate)
     journal.write("began", action=action, environment=target.name, dry_run=True)
-    facts = target.facts(fetch=True)
+    facts = target.facts(fetch=fetch)
     decision = decide(facts)
     target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
     outcome = judged(facts, decision)
@@ -133,7 +135,7 @@ def migrate(
         try:
             carry_out(target, run, facts, decision, yes=yes)
         except StepFailed as error:
-            return _failed(target, run, error)
+            return _failed(target, run, decision, error)
         after = target.facts(fetch=False)
         verify(facts, after)
         message = f"{action} done: every migration is applied"
@@ -176,12 +178,16 @@ def backup_line(run: Run) -> str:
     return ""
 
 
-def _failed(target: Target, run: Run, error: StepFailed) -> Outcome:
+def _failed(target: Target, run: Run, plan: Plan, error: StepFailed) -> Outcome:
     """After a failed step: say what stands in the ledger now, and what a person can do.
 
     Raises:
         StepFailed: No migration failed; it was the step itself.
     """
+    if plan.steps[len(run.results)].name != "deploy":
+        if backup := backup_line(run):
+            target.screen.line(f"the backup of this run: {backup}")
+        raise error
     target.screen.line(error.message, "red")
     after, decision = settled(target, target.facts(fetch=False), plan_recover)
     if not after.database.open_rows:

@@ -269,15 +269,21 @@ def _canonical(provider: str) -> str:
 
 
 def _url_variables(datasource: str, config: str) -> tuple[str, ...]:
-    names = re.findall(r'(?m)^\s*(?:url|directUrl)\s*=\s*env\("([^"]+)"\)', datasource)
+    """Return the names of the variables, or words that say why one is not known."""
+    names: list[str] = []
+    for value in re.findall(r"(?m)^\s*(?:url|directUrl)\s*=\s*(.*)$", datasource):
+        variable = re.match(r'env\(\s*"([^"]+)"\s*\)', value)
+        names.append(variable.group(1) if variable else "a text in the schema itself")
     for value in re.findall(
-        r"\b(?:url|directUrl)\s*:([^,\n]*)", _block(config, "datasource") or ""
+        r"\b(?:url|directUrl)\s*:\s*([^,\n]*)", _block(config, "datasource") or ""
     ):
         found = re.findall(
             r"""\benv(?:<\w+>)?\(\s*["']([^"']+)["']|process\.env\.(\w+)|process\.env\[["'](\w+)""",
             value,
         )
         names += [name for names_found in found for name in names_found if name]
+        if not found:
+            names.append("code in prisma.config that is not read here")
     return tuple(dict.fromkeys(names))
 
 

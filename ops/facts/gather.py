@@ -179,6 +179,12 @@ def _facts(frames: Frames, environment: Environment, reading: _Reading) -> Facts
         locked = locked_version(tree) or version
         return parse_app(frames, label, git, tree, environment.app, environment.schema, locked)
 
+    database = parse_database(frames, url.label)
+    if database.identity.database != url.database and not url.pooler:
+        raise WrongUrl(
+            f"{url.label}: psql on the host came to the database {database.identity.database}",
+            "something there leads it elsewhere: look for PG* variables and ~/.pg_service.conf",
+        )
     return Facts(
         at=now,
         environment=environment,
@@ -190,7 +196,7 @@ def _facts(frames: Frames, environment: Environment, reading: _Reading) -> Facts
         url=url,
         variables=_prisma_variables(environment, reading.urls),
         directory=frames.need("place", "`app`", "check `app` in the inventory").text,
-        database=parse_database(frames, url.label),
+        database=database,
         last_backup=parse_last_backup(frames),
     )
 

@@ -245,7 +245,7 @@ class Connection(fabric.Connection):  # type: ignore[misc]
                 f"check {self._address.source}, and on the jump host: nc -vz "
                 f"{self.host} {self.port}",
             ) from error
-        except paramiko.SSHException as error:
+        except (paramiko.SSHException, EOFError) as error:
             raise Unreachable(
                 f"{self._where}: no answer within {CONNECT_SECONDS:.0f} s through the jump host "
                 f"{gateway.label}",

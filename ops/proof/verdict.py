@@ -75,11 +75,14 @@ Verdict = NothingApplied | Undetermined
 
 
 def verdicts(facts: Facts) -> tuple[Verdict, ...]:
-    """Return a verdict on every failed migration, in the order of their attempts.
+    """Return a verdict on every migration that was tried and will run again.
 
-    Its rows are the open ones.
+    First the failed ones, in the order of their attempts; then those that somebody recorded as
+    rolled back, which is a word and no proof. The rows of a verdict are the open ones.
     """
-    names = dict.fromkeys(row.migration_name for row in facts.database.open_rows)
+    failed = (row.migration_name for row in facts.database.open_rows)
+    tried = (name for name in facts.pending if facts.database.rows(name))
+    names = dict.fromkeys((*failed, *tried))
     return tuple(_verdict(facts, name) for name in names)
 
 

@@ -190,6 +190,19 @@ class Run:
         self.observer.step_ended(number, step, seconds)
 
     def _follow(self, job: Job, step: Step, number: int) -> tuple[int, str]:
+        """Follow a step to its end. A log that cannot be written here ends only the following."""
+        try:
+            return self._followed(job, step, number)
+        except BrokenPipeError:
+            raise  # nobody reads stdout any more
+        except OSError as error:
+            goes_on = f"; the step goes on on {self.host.label}" if self._job_goes_on else ""
+            raise StepFailed(
+                f"{self.journal.directory}: the log cannot be written: {error.strerror}{goes_on}",
+                f"make room there, then: fab {self.name} attach --run {self.id}",
+            ) from error
+
+    def _followed(self, job: Job, step: Step, number: int) -> tuple[int, str]:
         with self.journal.open_log(f"{number:02}-{step.name}") as log:
             follower = _Follower(self.observer, self.observer.output(log))
             self._job_goes_on = True

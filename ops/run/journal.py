@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ops.errors import StepFailed, UsageError
+
 if TYPE_CHECKING:
     from ops.secrets import Redactor
 
@@ -69,21 +71,40 @@ class Journal:
 
     @classmethod
     def begin(cls, environment: str, run: str, gate: Redactor) -> Journal:
-        """Make the run's directory."""
+        """Make the run's directory.
+
+        Raises:
+            UsageError: This machine has no place for it.
+        """
         directory = local_state() / environment / run
-        directory.mkdir(parents=True, mode=0o700)
+        try:
+            directory.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise UsageError(
+                f"{directory}: the journal cannot be kept there: {error.strerror}",
+                "XDG_STATE_HOME names another directory",
+            ) from error
         return cls(directory, run, gate)
 
     def write(self, event: str, **details: Any) -> None:
-        """Add a line, and see that it is on the disk before going on."""
+        """Add a line, and see that it is on the disk before going on.
+
+        Raises:
+            StepFailed: It cannot be written, so nothing more is begun.
+        """
         text = line(redacted(entry(self.run, event, **details), self.gate)) + "\n"
-        descriptor = os.open(
-            self.directory / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
-        )
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        path = self.directory / "journal.jsonl"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StepFailed(
+                f"{path}: the journal cannot be written: {error.strerror}",
+                "nothing more was begun; make room there, then look at `status`",
+            ) from error
 
     def open_log(self, name: str) -> BinaryIO:
         """Open the log of one step for writing."""

@@ -7,6 +7,7 @@ ask() {
 }
 same_database() {
   found=$(ask <<'END_OF_SQL'
+SET lock_timeout = '5s'; SET statement_timeout = '20s';
 SELECT has_function_privilege('pg_control_system()', 'execute') AS has_control \gset
 \if :has_control
 SELECT system_identifier::text AS control FROM pg_control_system() \gset
@@ -21,6 +22,7 @@ END_OF_SQL
 # The ledger's open rows are those of the plan, and nobody holds Prisma's advisory lock.
 same_ledger() { # ids of the open rows, sorted
   found=$(ask <<'END_OF_SQL'
+SET lock_timeout = '5s'; SET statement_timeout = '20s';
 SELECT to_regclass(format('%I._prisma_migrations', :'schema')) IS NOT NULL AS has_ledger \gset
 \if :has_ledger
 SELECT coalesce(string_agg(id, ' ' ORDER BY id COLLATE "C"), '') FROM :"schema"._prisma_migrations WHERE finished_at IS NULL AND rolled_back_at IS NULL;

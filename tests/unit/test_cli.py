@@ -250,7 +250,7 @@ def test_wrong_lines_as_processes(doors: Doors, line: str) -> None:
 
 def test_help_does_not_load_what_only_actions_need() -> None:
     code = "import sys, ops.cli; sys.argv = ['ops', '--help']; sys.stdout = sys.stderr\n"
-    code += "try: ops.cli.main()\nfinally: print(*sys.modules, file=sys.__stdout__)"
+    code += "try: ops.cli.main()\nfinally: print(*sys.modules, file=sys.__stdout__, flush=True)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -112,7 +112,37 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
         {"main_app": app(url_variables=("DATABASE_URL", "DIRECT_URL"))},
         "Prisma reads its URL from DIRECT_URL, the inventory gives DATABASE_URL: set `name`, or",
     ),
+    (
+        "no variable",
+        {"main_app": app(url_variables=())},
+        "neither the schema nor prisma.config says from which variable Prisma reads its URL",
+    ),
+    (
+        "a literal URL",
+        {"main_app": app(url_variables=("a text in the schema itself",))},
+        "Prisma reads its URL from a text in the schema itself, the inventory gives DATABASE_URL",
+    ),
     # the deploy command
+    (
+        "resets first",
+        command("npm run db", db="prisma migrate reset --force && prisma migrate deploy"),
+        "`npm run db` does more than `prisma migrate deploy` (several commands)",
+    ),
+    (
+        "another database",
+        command("npm run db", db="DATABASE_URL=postgresql://x prisma migrate deploy"),
+        "does more than `prisma migrate deploy` (it sets DATABASE_URL)",
+    ),
+    (
+        "overrides",
+        command("npm run db", db="dotenv -o -e .env.staging -- prisma migrate deploy"),
+        "does more than `prisma migrate deploy` (-o)",
+    ),
+    (
+        "a hook of npm",
+        command("npm run db", db="prisma migrate deploy", predb="prisma migrate reset"),
+        "does more than `prisma migrate deploy` (predb)",
+    ),
     ("no script", command("npm run db"), "`npm run db`: package.json has no such script"),
     ("no script's name", command("npm run"), "`npm run`: package.json has no such script"),
     (
@@ -201,7 +231,6 @@ def test_an_obstacle_is_one_line_and_stops_a_recovery(changes: dict[str, Any], l
         {"main_app": app({INIT: SQL[INIT]}), "directories": (HEART_PATH,)},
         {"main_app": app(lock_provider=None)},
         {"main_app": app(provider="", lock_provider="mysql")},
-        {"main_app": app(url_variables=())},
         command("npm run db", db="prisma migrate deploy"),
         command("npm run-script db", db="prisma migrate deploy --schema=./prisma/schema.prisma"),
         command(

@@ -55,7 +55,7 @@ def scripts() -> dict[str, Renderable]:
         "backup": backup(facts, ODD).script,
         "checkout": checkout(facts).script,
         "install": install(facts, ODD).script,
-        "resolve": resolve(facts, ODD, "rolled-back", ["a", "b"]).script,
+        "resolve": resolve(facts, ODD, "rolled-back", ["a", "b"], ODD).script,
         "deploy": deploy(facts, [ODD]).script,
     }
     job = Job(f"/srv/{ODD}/01-x", lock="/srv/l", run="r")

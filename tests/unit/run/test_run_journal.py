@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops.errors import ExitCode
+from ops.errors import ExitCode, StepFailed, UsageError
 from ops.run.journal import Journal, entry, line, local_state, new_run_id, redacted
 from ops.secrets import Redactor, Secret
 
@@ -73,8 +73,15 @@ def test_each_line_is_on_the_disk_before_anything_goes_on(
 
 
 def test_a_run_is_begun_once(journal: Journal) -> None:
-    with pytest.raises(FileExistsError):
+    with pytest.raises(UsageError, match="the journal cannot be kept there: File exists"):
         Journal.begin("prod", "r1", Redactor())
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run(journal: Journal) -> None:
+    (journal.directory / "journal.jsonl").unlink(missing_ok=True)
+    (journal.directory / "journal.jsonl").mkdir()
+    with pytest.raises(StepFailed, match="the journal cannot be written: Is a directory"):
+        journal.write("step begins")
 
 
 def test_the_place_without_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,8 +110,9 @@ def test_prisma_is_the_apps_own(changes: dict[str, object], command: str) -> Non
     name = "20240201000000_it's here"
     expected = f"{command} migrate resolve --rolled-back '20240201000000_it'\"'\"'s here' {schema}"
     assert resolve_command(facts, name, "rolled-back") == expected
-    step = resolve(facts, name, "applied", ["b", "a"])
+    step = resolve(facts, name, "applied", ["b", "a"], COMMIT_MAIN)
     assert "open_rows='a b'\n" in step.script.render()
+    assert f"commit={COMMIT_MAIN}\n" in step.script.render()
     assert step.success == ("marked as applied.",)
     assert step.writes_database
 
@@ -129,4 +130,7 @@ def test_a_deploy_command_of_the_inventory_is_run_as_it_stands() -> None:
     step = deploy(facts, [HEART])
     assert step.commands == ("npm run prisma:migrate:deploy",)
     assert "run() { sh -c 'npm run prisma:migrate:deploy' \"$@\"; }" in step.script.render()
+    script = {"prisma:migrate:deploy": "prisma migrate deploy --schema=prisma/schema.prisma"}
+    shown = deploy(replace(facts, main=app(scripts=script)), [HEART]).commands
+    assert shown[1] == "# in package.json: prisma migrate deploy --schema=prisma/schema.prisma"
     assert deploy(facts, []).title == "migrate deploy: nothing pending"
