@@ -249,10 +249,11 @@ def test_a_disk_that_is_full_here_still_gives_the_lock_back(
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="space") as error, run:  # noqa: PT012 - a run is what is tested
+    with pytest.raises(StepFailed, match="space") as error, run:  # noqa: PT012 - a run is tested
         monkeypatch.setattr(os, "fsync", full)
         raise UsageError("the first error")
-    assert isinstance(error.value.__context__, UsageError)
+    assert error.value.__cause__ is not None
+    assert isinstance(error.value.__cause__.__context__, UsageError)
     assert not read_history(LocalHost(), environment, "prod").held
 
 
