@@ -598,6 +598,7 @@ def test_openssh_with_one_session_only_says_so(tmp_path: Path) -> None:
         config = real.root / "ssh" / "sshd_config"
         config.write_text(config.read_text().replace("MaxSessions 100", "MaxSessions 1"))
         os.kill(real.server.pid, 1)  # sshd reads its configuration again
+        time.sleep(1)  # it starts itself anew: its old socket may still answer for a moment
         wait_until(lambda: listens(real.server.port))
         with real.host() as host, host.open(Script("read -r _ || :\n", talks=True)):
             with pytest.raises(Unreachable, match="refuses one more session") as error:
