@@ -44,10 +44,12 @@ def watched_processes() -> Iterator[dict[str, bool]]:
 
     def look() -> None:
         while not stop.is_set():
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in Path("/proc").iterdir():
+                if not process.name.isdigit():
+                    continue
                 try:
-                    words = file.read_bytes().decode(errors="replace").split("\0")
-                except OSError:
+                    words = (process / "cmdline").read_text(errors="replace").split("\0")
+                except OSError:  # it has ended in the meantime
                     continue
                 text = "\0".join(words)
                 if any(spelling in text for spelling in SPELLINGS):
