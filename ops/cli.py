@@ -72,15 +72,31 @@ InventoryOption = Annotated[
 @inventory_app.command("check")
 def check(
     file: Annotated[Path | None, typer.Argument(help="Default: as for all actions.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Check an inventory: every mistake is one line with its place.
 
     Example: ops inventory check inventory.yaml
     """
     from ops.inventory import load, locate  # noqa: PLC0415
+    from ops.report.outcome import Outcome  # noqa: PLC0415
 
-    inventory = load(file or locate())
-    typer.echo(f"{inventory.path}: right: {', '.join(inventory.environments)}")
+    hint, data = "", {}
+    try:
+        inventory = load(file or locate())
+    except OpsError as error:
+        if not as_json:
+            raise
+        code, message, hint = error.exit_code, error.message, error.hint
+        sys.stderr.write(say_error(error) + "\n")
+    else:
+        code, message = ExitCode.OK, f"{inventory.path}: right"
+        data = {"environments": list(inventory.environments)}
+    if as_json:
+        print_json(Outcome(code, message, data), "inventory check", "", Redactor(), hint)
+    else:
+        typer.echo(f"{message}: {', '.join(data['environments'])}")
+    raise typer.Exit(int(code))
 
 
 @app.callback(invoke_without_command=True)

@@ -204,6 +204,7 @@ def test_a_right_line_calls_its_action(
         ("status prod --nope --json", 2, ("", "")),
         ("recover prod --rerun --json", 4, ("recover", "prod")),
         ("status prod --json --inventory /nowhere", 2, ("status", "prod")),
+        ("inventory check /nowhere --json", 2, ("inventory check", "")),
     ],
 )
 def test_an_error_is_one_document_on_stdout(
@@ -218,6 +219,15 @@ def test_an_error_is_one_document_on_stdout(
     assert document["result"] == ExitCode(code).name.lower()
     assert f"error: {document['message']}" in ended.stderr
     assert f"hint: {document['hint']}" in ended.stderr
+
+
+def test_a_checked_inventory_is_one_document_too(doors: Doors) -> None:
+    ended = doors.ops("inventory", "check", "--json")
+    document = json.loads(ended.stdout)
+    jsonschema.validate(document, DOCUMENT)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert document["environments"] == ["prod"]
+    assert "hint" not in document
 
 
 def test_the_documented_schema_knows_all_exit_codes() -> None:
