@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,11 @@ class Operator:
 
     def dump(self, *options: str) -> str:
         """The whole database as text, for `unchanged`."""
-        lines = self.client("pg_dump", *options).splitlines()
+        return self.dump_with("pg_dump", *options)
+
+    def dump_with(self, program: str, *options: str) -> str:
+        """The same, with another name for pg_dump."""
+        lines = self.client(program, *options).splitlines()
         return "\n".join(
             line for line in lines if not line.startswith(("\\restrict", "\\unrestrict"))
         )
@@ -122,10 +127,10 @@ def operator(tmp_path: Path) -> Iterator[Callable[..., Operator]]:
     """Return a function that brings up a sandbox and puts an operator before it."""
     with ExitStack() as stack:
 
-        def begin(incident: str = "healthy", **options: object) -> Operator:
+        def begin(incident: str = "healthy", **options: Any) -> Operator:
             options.setdefault("ssh", "builtin")
             root = tmp_path / "box"
-            box = stack.enter_context(Sandbox.up(root, incident=incident, **options))  # type: ignore[arg-type]
+            box = stack.enter_context(Sandbox.up(root, incident=incident, **options))
             home = tmp_path / "home"
             home.mkdir()
             return Operator(box, home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,3 +132,30 @@ def test_no_place_for_the_journal(operator: Begin) -> None:
     assert refused.code == 2, refused
     assert "the journal cannot be kept there" in refused.err
     assert someone.ledger() == [FAILED]
+
+
+def test_a_killed_client_and_the_way_back(operator: Begin) -> None:
+    """`kill -9` in a step: the step goes on, is followed, its lock freed, and recover finishes."""
+    someone = operator("p3018-type-exists")
+    killed = someone.start("recover", "--yes")
+    runs = someone.box.repo / ".git/prisma-ops/runs"
+    deadline = time.monotonic() + 60
+    while not list(runs.glob("*/03-*/pid")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    killed.kill()
+    killed.communicate()
+    taken = someone.fab("recover", "--yes")
+    assert taken.code == 5, taken
+    assert "is taken: recover by" in taken.err
+    followed = someone.fab("attach")
+    assert followed.code == 0, followed
+    assert "marked as rolled back" in followed.out
+    assert "did not end" in someone.fab("runs").out or "at work" in someone.fab("runs").out
+    freed = someone.fab("unlock")
+    assert freed.code == 0, freed
+    assert "the lock's card: recover by" in freed.out
+    assert someone.fab("recover", "--yes").code == 0
+    assert someone.fab("unlock").code == 0, "a free lock stays free"
+    assert someone.has_table("library_books")
+    assert someone.fab("attach", "--run", "no-such-run").code == 2
