@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _BEFORE_SEED: Final = 5
 """So many migrations run on an empty database; the others meet rows."""
 
-_CODE: Final = ("base", "database", "host", "incidents", "postgres", "repository")
+_CODE: Final = ("base", "database", "host", "incidents/*", "postgres", "repository")
 """The modules that decide what is in the cache."""
 
 
@@ -80,7 +80,7 @@ def _deploy(host: Host) -> None:
 def key(mode: Mode, source: Binaries, packages: Path, engine: Path | None) -> str:
     """The hash of everything that the base is made of."""
     files = sorted(file for file in APP.rglob("*") if file.is_file())
-    code = [Path(__file__).parent / f"{name}.py" for name in _CODE]
+    code = [file for name in _CODE for file in sorted(Path(__file__).parent.glob(f"{name}.py"))]
     names = [mode.name, mode.version, source.major, packages.name, str(os.geteuid())]
     engine_name = engine.parent.name if engine else "native"
     return digest([*names, engine_name, *(str(file) for file in files), *files, *code])

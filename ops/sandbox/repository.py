@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +20,42 @@ if TYPE_CHECKING:
 APP: Final = Path(__file__).parent / "app"
 SCHEMA: Final = Path("src/prisma/db/schema.prisma")
 HEART: Final = "20260221053404_add_missing_models"
-"""The migration that the incidents are about."""
+"""The app's largest migration; most incidents are about it."""
 
 _URL_LINE: Final = '  url      = env("DATABASE_URL")\n'
 _AUTHOR: Final = {"NAME": "Asha Rao", "EMAIL": "asha@school.example"}
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A migration that comes with an incident.
+
+    Attributes:
+        name: Its folder in the app.
+        folder: The folder in `ops/sandbox/app` with its versions: `<version>.sql`, and
+            `<version>.patch` where the schema changes with it.
+    """
+
+    name: str
+    folder: str
+
+    def script(self, version: str) -> Path:
+        """Where a version's script is."""
+        return APP / self.folder / f"{version}.sql"
+
+    def patch(self, version: str) -> Path:
+        """Where a version's change of the schema is, if it makes one."""
+        return APP / self.folder / f"{version}.patch"
+
+
+TRANSPORT: Final = Migration("20260305071500_transport", "transport")
+"""Seven statements: a type, a table, its index, columns of students, their index, foreign keys."""
+
+SLUGS: Final = Migration("20260311063000_student_slugs", "student_slugs")
+"""A column, an UPDATE that fills it, its index, NOT NULL."""
+
+CLASS_NAMES: Final = Migration("20260318101500_classes_name_key", "classes_name_key")
+"""A unique index on what is not unique: school and name of a class."""
 
 
 def git(*words: str, cwd: Path, date: str = "") -> str:
@@ -110,6 +143,16 @@ def write_heart(app: Path, mode: Mode, version: str) -> None:
     target = _migrations(app) / HEART
     target.mkdir(exist_ok=True)
     shutil.copy2(APP / "add_missing_models" / f"{version}.sql", target / "migration.sql")
+
+
+def write_migration(app: Path, migration: Migration, version: str) -> None:
+    """Write a version of a migration, and change the schema with it."""
+    target = _migrations(app) / migration.name
+    target.mkdir(exist_ok=True)
+    shutil.copy2(migration.script(version), target / "migration.sql")
+    if migration.patch(version).exists():
+        folder = Path(app.name) / SCHEMA.parent
+        git("apply", f"--directory={folder}", str(migration.patch(version)), cwd=app.parent)
 
 
 def _migrations(app: Path) -> Path:

@@ -101,8 +101,7 @@ class Sandbox:
             StepFailed: Something did not start. Everything that had been made is gone again.
         """
         layout = Layout((root or default_root()).absolute())
-        mode(prisma, engine)
-        kind = _check_arguments(incident, ssh, password)
+        kind = _check_arguments(incident, mode(prisma, engine), ssh, password)
         _check_free(layout)
         node = find_node()
         named_server = "://" in postgres
@@ -263,7 +262,7 @@ class Sandbox:
             seconds: How long `running` stays so.
 
         Raises:
-            UsageError: No such incident, or another one has happened here.
+            UsageError: No such incident, not in this mode, or another one has happened here.
             StepFailed: It did not fail as it was to.
         """
         chosen = incident(name)
@@ -272,6 +271,7 @@ class Sandbox:
                 f"this sandbox is broken already: {self._state.incident}",
                 f"ops sandbox down, then: ops sandbox up --incident {name}",
             )
+        chosen.check(self.mode)
         if name != "healthy":
             self._say(f"breaking it: {chosen.name}")
         self._state.incident = name
@@ -446,9 +446,9 @@ class Sandbox:
         self._state.save(self._layout.state)
 
 
-def _check_arguments(name: str, kind: str, password: str | None) -> SshKind:
+def _check_arguments(name: str, given: Mode, kind: str, password: str | None) -> SshKind:
     """Refuse wrong words before anything is made."""
-    incident(name)
+    incident(name).check(given)
     if password is not None and (not password or not password.isprintable()):
         raise UsageError("the password must be printable characters, at least one")
     for known in get_args(SshKind):

@@ -1,62 +1,20 @@
-"""What can be wrong with the host. Each incident is made by really failing, never by editing."""
+"""What can go wrong with the app's largest migration, `HEART`, and with its types."""
 
 from __future__ import annotations
 
-import os
-import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ops.errors import StepFailed, UsageError
-from ops.sandbox import process, repository
+from ops.sandbox import repository
+from ops.sandbox.incidents import deploys
+from ops.sandbox.incidents.model import Incident
 from ops.sandbox.repository import HEART
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from ops.sandbox.host import Host
     from ops.sandbox.process import Process
 
-RUNNING_FOR: Final = 8.0
-"""Seconds for which the incident `running` keeps its deploy waiting, by default."""
-
 _BY_HAND: Final = "CREATE TYPE attendance_status AS ENUM ('PRESENT', 'ABSENT', 'LATE', 'EXCUSED')"
 _FIRST_TYPE: Final = "CREATE TYPE library_issue_status AS ENUM ('ISSUED')"
-_REPORT: Final = "UPDATE students SET mobile = mobile WHERE id = 1"
-
-
-@dataclass(frozen=True)
-class Incident:
-    """A named way to be broken.
-
-    Attributes:
-        name: What `--incident` takes.
-        happened: What went wrong, in one line.
-        recovery: What `recover` is expected to do about it, in one line.
-        make: Does it, and returns what it leaves running, by name.
-        copied: Whether what it leaves is kept and copied for the next sandbox: it takes long to
-            make, and nothing of it goes on.
-    """
-
-    name: str
-    happened: str
-    recovery: str
-    make: Callable[[Host, float], dict[str, Process]]
-    copied: bool = False
-
-
-def incident(name: str) -> Incident:
-    """Find an incident.
-
-    Raises:
-        UsageError: There is none of that name.
-    """
-    for candidate in INCIDENTS:
-        if candidate.name == name:
-            return candidate
-    names = ", ".join(candidate.name for candidate in INCIDENTS)
-    raise UsageError(f"there is no incident {name!r}", f"ops sandbox incidents; there are: {names}")
 
 
 def _publish_first(host: Host) -> None:
@@ -77,11 +35,6 @@ def _publish_corrected(host: Host) -> None:
     )
 
 
-def _healthy(host: Host, _seconds: float) -> dict[str, Process]:
-    del host
-    return {}
-
-
 def _pending(host: Host, _seconds: float) -> dict[str, Process]:
     _publish_first(host)
     return {}
@@ -90,10 +43,7 @@ def _pending(host: Host, _seconds: float) -> dict[str, Process]:
 def _still_broken(host: Host, _seconds: float) -> dict[str, Process]:
     host.database.sql(_BY_HAND, as_app=True)
     _publish_first(host)
-    repository.pull_on_host(host.layout)
-    deploy = host.deploy()
-    if deploy.exit_code == 0 or "attendance_status" not in deploy.output:
-        raise StepFailed("sandbox: the deploy was to fail on attendance_status and did not")
+    deploys.fail(host, "attendance_status")
     return {}
 
 
@@ -104,58 +54,23 @@ def _type_exists(host: Host, seconds: float) -> dict[str, Process]:
 
 
 def _killed(host: Host, _seconds: float) -> dict[str, Process]:
+    _publish_first(host)
     # Somebody makes the same type in a transaction that stays open: statement 1 waits for its end.
-    holder, deploy, backend = _deploy_into_lock(host, _FIRST_TYPE)
-    os.kill(deploy.pid, signal.SIGKILL)
-    host.database.terminate(backend)
-    host.database.until_gone(backend)
-    process.end(deploy, signal.SIGKILL)
-    _release(host, holder)
+    deploys.cut_off(host, _FIRST_TYPE)
     return {}
 
 
 def _killed_committed(host: Host, _seconds: float) -> dict[str, Process]:
+    _publish_first(host)
     # A report has changed a student and not committed: the foreign key to students waits.
-    holder, deploy, backend = _deploy_into_lock(host, _REPORT)
-    process.end(deploy, signal.SIGKILL)
-    _release(host, holder)
-    host.database.until_gone(backend)
+    deploys.abandon(host, deploys.REPORT)
     return {}
 
 
 def _running(host: Host, seconds: float) -> dict[str, Process]:
-    holder, deploy, _ = _deploy_into_lock(host, _REPORT, seconds=seconds)
-    return {"holder": holder, "deploy": deploy}
-
-
-def _deploy_into_lock(
-    host: Host, lock: str, *, seconds: float | None = None
-) -> tuple[Process, Process, int]:
-    """Start the deploy of `HEART` while another session holds a lock that it needs.
-
-    Returns:
-        The psql that holds the lock, the Prisma CLI, and the backend that waits.
-    """
     _publish_first(host)
-    repository.pull_on_host(host.layout)
-    holder = host.database.hold(lock, log=_log(host), seconds=seconds)
-    deploy = host.start_deploy()
-    try:
-        return holder, deploy, host.database.waiting()
-    except BaseException:
-        process.end(deploy, signal.SIGKILL)
-        _release(host, holder)
-        raise
-
-
-def _release(host: Host, holder: Process) -> None:
-    host.database.release()
-    process.end(holder)
-
-
-def _log(host: Host) -> Path:
-    host.layout.logs.mkdir(exist_ok=True, mode=0o700)
-    return host.layout.logs / "holder.log"
+    holder, deploy, _ = deploys.into_lock(host, deploys.REPORT, seconds=seconds)
+    return {"holder": holder, "deploy": deploy}
 
 
 INCIDENTS: Final = (
@@ -204,5 +119,4 @@ INCIDENTS: Final = (
         "Deploy it: healthy, exit 0.",
         _pending,
     ),
-    Incident("healthy", "Nothing.", "Say so, exit 0.", _healthy),
 )
