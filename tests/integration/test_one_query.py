@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.proof.verdict import may_leave_traces
+from ops.proof.testimony import may_leave_traces
 from tests.facts_cases import Server
 
 if TYPE_CHECKING:

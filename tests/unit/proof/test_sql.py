@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.proof.sql import top_level, without_comments
-from ops.proof.verdict import may_leave_traces
+from ops.proof.testimony import may_leave_traces
 
 
 @pytest.mark.parametrize(
