@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ops.facts.catalog import AS_IT_READS, DIGEST, catalog_query
 from ops.facts.gather import host_path
 from ops.host.script import HostPath, Script, Value, shell_text
 
@@ -59,3 +60,15 @@ def step_script(
     )
     variables = {"PGAPPNAME": "prisma-ops", **facts.url.variables, **(environment or {})}
     return Script(body, own, variables, host_path(facts.environment))
+
+
+def as_judged(digest: str) -> dict[str, Value]:
+    """Return the values with which `same_catalog` looks whether the catalog is as it was judged.
+
+    An empty digest asks for nothing: an earlier step of the plan has changed the catalog.
+    """
+    query = (
+        f"BEGIN READ ONLY;\n{AS_IT_READS}WITH catalog AS MATERIALIZED ({catalog_query()})\n"
+        f"SELECT {DIGEST} FROM catalog;\nCOMMIT;"
+    )
+    return {"digest": digest, "catalog_sql": query if digest else ""}

@@ -36,5 +36,15 @@ END_OF_SQL
   [ "$found" = "$1
 0" ] || not_as_planned "the ledger has changed, or another session migrates: open rows and lock holders: $(echo "$found" | tr '\n' ' ')"
 }
+# The catalog is still the one that was judged, and from which the repair was proved.
+same_catalog() {
+  [ -n "$digest" ] || return 0
+  found=$(ask <<END_OF_CATALOG
+SET client_encoding = 'UTF8'; SET lock_timeout = '5s'; SET statement_timeout = '60s';
+$catalog_sql
+END_OF_CATALOG
+  ) || not_as_planned "the catalog cannot be read"
+  [ "$found" = "$digest" ] || not_as_planned "the schema has changed since it was judged: look again"
+}
 # Prisma gets its URL and nothing of ours.
 forget_database() { unset PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGAPPNAME PGSSLMODE PGSSLROOTCERT PGOPTIONS PGCONNECT_TIMEOUT PGCHANNELBINDING; }

@@ -10,7 +10,7 @@ import shlex
 from typing import TYPE_CHECKING, Final, Literal
 
 from ops.host.script import HostPath, Words
-from ops.steps.base import Step, step_script
+from ops.steps.base import Step, as_judged, step_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,12 @@ Direction = Literal["rolled-back", "applied"]
 
 
 def resolve(
-    facts: Facts, name: str, direction: Direction, open_rows: Iterable[str], commit: str
+    facts: Facts,
+    name: str,
+    direction: Direction,
+    open_rows: Iterable[str],
+    commit: str,
+    digest: str = "",
 ) -> Step:
     """Return the step that records a migration as rolled back, or as applied.
 
@@ -33,17 +38,26 @@ def resolve(
         direction: What the ledger shall say.
         open_rows: Ids of the rows that are open just before this step.
         commit: What must be checked out then.
+        digest: Of the catalog as it was judged; empty where an earlier step changes it.
     """
     arguments = ("migrate", "resolve", f"--{direction}", name, _schema(facts))
     said = "marked as rolled back." if direction == "rolled-back" else "marked as applied."
     title = f"record {name} as {direction.replace('-', ' ')}"
     words = _cli(facts, arguments)
     shown = (_shown(words),)
-    return _step(facts, f"resolve-{direction}", title, words, shown, open_rows, commit, (said,))
+    return _step(
+        facts, f"resolve-{direction}", title, words, shown, open_rows, commit, (said,), digest
+    )
 
 
-def deploy(facts: Facts, pending: Iterable[str]) -> Step:
-    """Return the step that runs every pending migration of what is checked out."""
+def deploy(facts: Facts, pending: Iterable[str], digest: str = "") -> Step:
+    """Return the step that runs every pending migration of what is checked out.
+
+    Args:
+        facts: What is true now.
+        pending: Their names.
+        digest: Of the catalog as it was judged; empty where an earlier step has looked.
+    """
     names = ", ".join(pending)
     command = facts.environment.prisma_command.deploy
     words = Words(("sh", "-c", command)) if command else _deploy_cli(facts)
@@ -56,7 +70,7 @@ def deploy(facts: Facts, pending: Iterable[str]) -> Step:
     )
     title = f"run the pending migrations: {names}" if names else "migrate deploy: nothing pending"
     commit = facts.git.main.commit
-    return _step(facts, "deploy", title, words, tuple(shown), (), commit, said)
+    return _step(facts, "deploy", title, words, tuple(shown), (), commit, said, digest)
 
 
 def deploy_words(facts: Facts) -> list[str] | None:
@@ -102,6 +116,7 @@ def _step(
     open_rows: Iterable[str],
     commit: str,
     said: tuple[str, ...],
+    digest: str,
 ) -> Step:
     script = step_script(
         facts,
@@ -112,6 +127,7 @@ def _step(
             "migrations": facts.main.migrations_directory,
             "open_rows": " ".join(sorted(open_rows)),
             "run": words,
+            **as_judged(digest),
         },
         {**facts.variables, "PRISMA_HIDE_UPDATE_MESSAGE": "1"},
     )
