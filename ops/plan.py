@@ -17,16 +17,19 @@ from ops.obstacles import (
     wrong_database,
     wrong_url,
 )
-from ops.proof.verdict import Undetermined, Verdict, verdicts
+from ops.proof.verdict import Verdict, contradiction
 from ops.steps.backup import backup
 from ops.steps.checkout import checkout, install, needs_install
 from ops.steps.prisma import Direction, deploy, deploy_command, resolve, resolve_command
+from ops.steps.statements import Piece, run_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ops.facts.database import Session
     from ops.facts.gather import Facts
+    from ops.proof.impact import Impact
+    from ops.proof.remedy import Diagnosis, Remedy
     from ops.steps.base import Step
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "Plan",
     "Refusal",
     "Wait",
+    "decidable",
     "manual_values",
     "obstacles",
     "plan_backup",
@@ -56,14 +60,23 @@ class Plan:
     Args:
         action: `recover`, `deploy`, `resolve` or `backup`.
         steps: In this order; the first that fails ends the run.
-        verdicts: Why the failed migrations may be run again.
+        verdicts: What stands of the failed migrations.
         notes: What else a person should know before saying yes.
+        proof: How it was proved on a copy that these steps end well.
+        impacts: What the statements lock and rewrite.
     """
 
     action: str
     steps: tuple[Step, ...]
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
+    proof: tuple[str, ...] = ()
+    impacts: tuple[Impact, ...] = ()
+
+    @property
+    def is_dangerous(self) -> bool:
+        """Whether a statement keeps others out of a large table for long."""
+        return any(impact.is_dangerous for impact in self.impacts)
 
 
 @dataclass(frozen=True)
@@ -98,41 +111,60 @@ class Refusal:
 Decision = Plan | Healthy | Wait | Refusal
 
 
-def plan_recover(facts: Facts, because: str | None = None) -> Decision:
+def decidable(facts: Facts) -> bool:
+    """Whether it is worth a look at copies: something is to run, and nothing stands in the way."""
+    return not (
+        migrating(facts)
+        or _nothing_to_run(facts)
+        or any(_never_deployed(facts))
+        or obstacles(facts)
+    )
+
+
+def plan_recover(facts: Facts, found: Diagnosis, because: str | None = None) -> Decision:
     """Decide how to recover.
 
     Args:
         facts: What is true now, with origin's branch fetched.
-        because: A person's reason for running undetermined scripts again, or for one attempt
-            more than two.
+        found: The verdicts, and what was proved on a copy.
+        because: A person's reason for running scripts again of which that is not proved, or for
+            one attempt more than two.
     """
     if sessions := migrating(facts):
         return Wait(sessions)
     if _nothing_to_run(facts):
         return Healthy(tuple(_notes(facts)))
-    found = verdicts(facts)
     if problems := (*_never_deployed(facts), *obstacles(facts)):
-        return Refusal(problems, found)
-    doubtful = tuple(verdict for verdict in found if isinstance(verdict, Undetermined))
-    if doubtful and because is None:
-        return Refusal(tuple(_doubts(doubtful)), found, explained=True)
-    if because is None and (used := tuple(_used_up(facts))):
-        return Refusal(used, found, explained=True)
-    return Plan("recover", tuple(_recovery(facts)), found, tuple(_notes(facts)))
+        return Refusal(problems, found.verdicts)
+    if because is None and found.unproved:
+        return Refusal(found.unproved, found.verdicts, explained=bool(found.verdicts))
+    if because is None and (used := tuple(_used_up(facts, found))):
+        return Refusal(used, found.verdicts, explained=True)
+    return _planned("recover", facts, found)
 
 
-def plan_deploy(facts: Facts) -> Decision:
+def plan_deploy(facts: Facts, found: Diagnosis) -> Decision:
     """Decide how to deploy what is on origin's branch. A failed migration is not passed over."""
     if sessions := migrating(facts):
         return Wait(sessions)
     if facts.database.open_rows:
         names = ", ".join(dict.fromkeys(row.migration_name for row in facts.database.open_rows))
-        return Refusal((f"a migration has failed before: {names}: use recover",), verdicts(facts))
+        return Refusal((f"a migration has failed before: {names}: use recover",), found.verdicts)
     if not facts.git.behind and _nothing_to_run(facts):
         return Healthy(tuple(_notes(facts)))
-    if problems := (*obstacles(facts), *_used_up(facts)):
-        return Refusal(problems)
-    return Plan("deploy", tuple(_recovery(facts)), (), tuple(_notes(facts)))
+    if problems := (*obstacles(facts), *_used_up(facts, found)):
+        return Refusal(problems, found.verdicts)
+    if found.unproved and found.tried:
+        return Refusal(found.unproved, found.verdicts)
+    return _planned("deploy", facts, found)
+
+
+def _planned(action: str, facts: Facts, found: Diagnosis) -> Plan:
+    steps = tuple(_recovery(facts, found))
+    notes = (*_notes(facts), *found.notes)
+    if found.unproved:
+        notes = (*notes, *(f"NOT PROVED: {reason}" for reason in found.unproved))
+    return Plan(action, steps, found.verdicts, notes, found.proof, found.impacts)
 
 
 def plan_backup(facts: Facts, why: str) -> Decision:
@@ -142,14 +174,24 @@ def plan_backup(facts: Facts, why: str) -> Decision:
     return Plan("backup", (backup(facts, why),))
 
 
-def plan_resolve(facts: Facts, name: str, direction: Direction) -> Decision:
+def plan_resolve(
+    facts: Facts, found: Diagnosis, name: str, direction: Direction, because: str | None = None
+) -> Decision:
     """Decide how to record a migration by hand, as the runbook's last resort.
 
     Prisma's own refusals are foreseen here (P3008, P3011, P3012, P3017), so that nothing runs
     that would only fail; and where it would change nothing and say that it did, that is said.
+
+    Args:
+        facts: What is true now.
+        found: The verdicts.
+        name: The migration.
+        direction: What the ledger shall say.
+        because: A person's reason for saying the contrary of the verdict.
     """
     if sessions := migrating(facts):
         return Wait(sessions)
+    verdicts = tuple(verdict for verdict in found.verdicts if verdict.name == name)
     refusals = (
         *_refused_resolve(facts, name, direction),
         *no_writing(facts),
@@ -158,14 +200,20 @@ def plan_resolve(facts: Facts, name: str, direction: Direction) -> Decision:
         *no_backup(facts),
     )
     if refusals:
-        return Refusal(refusals, verdicts(facts))
+        return Refusal(refusals, found.verdicts)
+    against = tuple(
+        f'{name}: {text}; if you know better: --because "..."'
+        for verdict in verdicts
+        if (text := contradiction(verdict, direction))
+    )
+    if against and because is None:
+        return Refusal(against, verdicts)
     open_rows = [row.id for row in facts.database.open_rows]
     steps = (
         backup(facts, f"before resolve --{direction} {name}"),
-        resolve(facts, name, direction, open_rows, facts.git.head.commit),
+        resolve(facts, name, direction, open_rows, facts.git.head.commit, found.digest),
     )
-    found = tuple(verdict for verdict in verdicts(facts) if verdict.name == name)
-    return Plan("resolve", steps, found)
+    return Plan("resolve", steps, verdicts)
 
 
 def manual_values(facts: Facts, environment: str, login: str, name: str) -> dict[str, str]:
@@ -194,8 +242,11 @@ def _show_command(facts: Facts, name: str) -> str:
     return f"git log --all -p -- {shlex.quote(':/' + path)}"
 
 
-def _recovery(facts: Facts) -> Iterator[Step]:
-    """Backup, checkout, packages, one `resolve --rolled-back` per failed migration, deploy."""
+def _recovery(facts: Facts, found: Diagnosis) -> Iterator[Step]:
+    """Backup, checkout, packages, then what was proved: statements, the ledger, the deploy.
+
+    The first step that changes the database looks whether the catalog is still the one judged.
+    """
     names = list(dict.fromkeys(row.migration_name for row in facts.database.open_rows))
     yield backup(facts, f"before recovering {', '.join(names)}" if names else "before a deploy")
     if facts.git.head.commit != facts.git.main.commit or facts.git.branch != (
@@ -204,11 +255,52 @@ def _recovery(facts: Facts) -> Iterator[Step]:
         yield checkout(facts)
     if reason := needs_install(facts):
         yield install(facts, reason)
+    yield from _changes(facts, found, names)
+
+
+def _changes(facts: Facts, found: Diagnosis, names: Sequence[str]) -> Iterator[Step]:
     still_open = {row.id: row.migration_name for row in facts.database.open_rows}
-    for name in names:
-        yield resolve(facts, name, "rolled-back", still_open, facts.git.main.commit)
+    remedies = {remedy.name: remedy for remedy in found.remedies}
+    digest = found.digest
+    for remedy in found.remedies:
+        if pieces := _pieces(remedy):
+            kind = "resume" if remedy.kind == "resume" else "drop-invalid"
+            yield run_statements(facts, kind, _title(remedy), pieces, still_open, digest)
+            digest = ""
+    ended = []
+    for name in dict.fromkeys((*names, *remedies)):
+        is_in = name in remedies and remedies[name].kind != "rerun"
+        ended += [name] if is_in else []
+        if is_in or name in names:
+            direction: Direction = "applied" if is_in else "rolled-back"
+            yield resolve(facts, name, direction, still_open, facts.git.main.commit, digest)
+            digest = ""
         still_open = {row: other for row, other in still_open.items() if other != name}
-    yield deploy(facts, _to_run(facts))
+    to_run = [name for name in _to_run(facts) if name not in ended]
+    if to_run or not ended:
+        yield deploy(facts, to_run, digest)
+
+
+def _pieces(remedy: Remedy) -> list[Piece]:
+    """Return the statements that we run ourselves."""
+    dropped = [f"DROP INDEX CONCURRENTLY {index}" for index in remedy.drop]
+    pieces = [Piece(f"{text} (it is INVALID)", (text,)) for text in dropped]
+    if remedy.kind == "resume":
+        count = len(remedy.rungs)
+        for number, rung in enumerate(remedy.rest, remedy.done + 1):
+            tags = ", ".join(dict.fromkeys(statement.tag for statement in rung.statements))
+            label = f"statement {number} of {count}, line {rung.line}: {tags}"
+            pieces.append(Piece(label, tuple(statement.text for statement in rung.statements)))
+    return pieces
+
+
+def _title(remedy: Remedy) -> str:
+    if remedy.kind != "resume":
+        return f"drop the INVALID indexes that {remedy.name} left"
+    return (
+        f"run the rest of {remedy.name}: statements {remedy.done + 1} to {len(remedy.rungs)} "
+        f"of {len(remedy.rungs)}"
+    )
 
 
 def _to_run(facts: Facts) -> list[str]:
@@ -266,17 +358,14 @@ def _edited(facts: Facts, name: str, content: bytes) -> str:
     return ""
 
 
-def _doubts(doubtful: tuple[Undetermined, ...]) -> Iterator[str]:
-    for verdict in doubtful:
-        yield f"{verdict.name}: it is not known what of it is in the database"
-
-
-def _used_up(facts: Facts) -> Iterator[str]:
+def _used_up(facts: Facts, found: Diagnosis) -> Iterator[str]:
     """Scripts that were tried as often as they may be, as they stand on origin's branch.
 
-    Those too whose rows are all rolled back: that is what a restart loop leaves.
+    Those too whose rows are all rolled back: that is what a restart loop leaves. Those not of
+    which the rest is run, or nothing: that is no attempt at the script.
     """
-    will_run = set(_to_run(facts))
+    ended = {remedy.name for remedy in found.remedies if remedy.kind != "rerun"}
+    will_run = set(_to_run(facts)) - ended
     for script in facts.main.migrations:
         if script.content is None or script.name not in will_run:
             continue

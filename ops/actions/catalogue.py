@@ -71,19 +71,29 @@ ACTIONS: Final = (
         reads_only=True,
     ),
     Action(
+        "diagnose",
+        "Show which statements of a failed migration are in, and what would mend it.",
+        "diagnose",
+        examples=("prod diagnose",),
+        details="Runs the failed script statement by statement on a copy of the schema, compares "
+        "with production's catalog, and tries the remedy on a copy. Changes nothing but scratch "
+        "databases of its own, which are gone at the end. Exit 0 only when healthy.",
+        reads_only=True,
+    ),
+    Action(
         "recover",
         "Recover from a failed migration (P3009, P3018): backup, resolve, deploy, verify.",
         "recover",
         (
             _YES,
             _DRY_RUN,
-            Option("rerun", "Run a failed script again though it is not proved to be harmless."),
+            Option("rerun", "Run a failed script again though no remedy is proved."),
             Option("because", "Why that is right; kept in the journal. Goes with --rerun.", ""),
         ),
         ("prod recover", "prod recover --dry-run", 'prod recover --rerun --because "I looked"'),
-        "Judges from the database and the ledger, never from messages. Where it is not proved "
-        "that nothing of the failed script is in, it changes nothing, exits 3 and shows the "
-        "cause and the manual steps.",
+        "Judges from the database's catalog and the ledger, never from messages, and carries out "
+        "only what it has just seen to end well on a copy. Where nothing is proved it changes "
+        "nothing, exits 3 and shows the cause and the manual steps.",
     ),
     Action(
         "deploy",
@@ -106,6 +116,7 @@ ACTIONS: Final = (
         (
             Option("rolled_back", "Nothing of this migration is in the database.", ""),
             Option("applied", "Every statement of this migration is in the database.", ""),
+            Option("because", "Why, where the verdict says otherwise; kept in the journal.", ""),
             _YES,
             _DRY_RUN,
         ),

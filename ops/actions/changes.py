@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ops.errors import Busy, ExitCode, StepFailed, VerificationFailed
-from ops.plan import Healthy, Plan, Refusal, Wait, plan_recover
-from ops.proof.verdict import verdicts
+from ops.facts.past import with_past
+from ops.facts.sessions import migrating
+from ops.plan import Healthy, Plan, Refusal, Wait, decidable, plan_recover
+from ops.proof.diagnosis import diagnose, strayed
+from ops.proof.remedy import Diagnosis
+from ops.proof.verdict import by_testimony, tried
 from ops.report.describe import decision_lines, session_line
 from ops.report.outcome import Outcome, facts_data, plan_data
 from ops.run.execute import Run
 from ops.run.journal import Journal, new_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ops.actions.target import Target
     from ops.facts.gather import Facts
     from ops.plan import Decision
+
+    Decide = Callable[[Facts, Diagnosis], Decision]
+    """What to do, from what is true and what was proved."""
 
 WAIT_SECONDS: Final = 600.0
 """How long a migration that is still running is waited for."""
@@ -47,15 +54,13 @@ def begun(target: Target, action: str, reason: str = "") -> Iterator[Run]:
         yield run
 
 
-def preview(
-    target: Target, action: str, decide: Callable[[Facts], Decision], *, fetch: bool = True
-) -> Outcome:
+def preview(target: Target, action: str, decide: Decide, *, fetch: bool = True) -> Outcome:
     """Show what an action would do, and do nothing; the journal here records that it was asked."""
     run_id = new_run_id(datetime.now(UTC))
     journal = Journal.begin(target.name, run_id, target.gate)
     journal.write("began", action=action, environment=target.name, dry_run=True)
     facts = target.facts(fetch=fetch)
-    decision = decide(facts)
+    decision = decide(facts, examined(target, facts, run_id))
     target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
     outcome = judged(facts, decision)
     if isinstance(decision, Plan):
@@ -64,21 +69,28 @@ def preview(
     return outcome
 
 
-def settled(
-    target: Target, facts: Facts, decide: Callable[[Facts], Decision]
-) -> tuple[Facts, Decision]:
-    """Decide, once nothing runs any more: waits for a migration that is still at work.
+def examined(target: Target, facts: Facts, run_id: str) -> Diagnosis:
+    """Judge what failed, on copies; where other things stand in the way, by the ledger alone."""
+    if not decidable(facts):
+        judged_so_far = tuple(by_testimony(facts, name) for name in tried(facts))
+        return Diagnosis(judged_so_far, tried=False)
+    target.screen.notice("looking at copies of the database what stands and what mends it")
+    return diagnose(with_past(facts, target.host), target.host, run_id)
+
+
+def settled(target: Target, facts: Facts) -> Facts:
+    """Return the facts once nothing runs any more: waits for a migration that is still at work.
 
     Raises:
         Busy: It did not end within ten minutes.
     """
     deadline = time.monotonic() + WAIT_SECONDS
-    shown = ""
-    while isinstance(decision := decide(facts), Wait):
-        text = "; ".join(session_line(session) for session in decision.sessions)
-        if shown != _who(decision):
+    shown: set[int] = set()
+    while sessions := migrating(facts):
+        text = "; ".join(session_line(session) for session in sessions)
+        if shown != {session.pid for session in sessions}:
             target.screen.notice(f"a migration is still running, waiting for it: {text}")
-            shown = _who(decision)
+            shown = {session.pid for session in sessions}
         if time.monotonic() > deadline:
             raise Busy(
                 f"a migration is still running after {WAIT_SECONDS:.0f} s: {text}",
@@ -86,7 +98,7 @@ def settled(
             )
         time.sleep(_POLL_SECONDS)
         facts = target.facts(fetch=False)
-    return facts, decision
+    return facts
 
 
 def judged(facts: Facts, decision: Decision) -> Outcome:
@@ -108,8 +120,8 @@ def judged(facts: Facts, decision: Decision) -> Outcome:
 
 
 def carry_out(target: Target, run: Run, facts: Facts, plan: Plan, *, yes: bool) -> None:
-    """Ask for a yes where the inventory wants one, then carry the plan out."""
-    if target.environment.confirm and not yes:
+    """Ask for a yes where the inventory wants one, or danger does, then carry the plan out."""
+    if (target.environment.confirm or plan.is_dangerous) and not yes:
         target.screen.confirm(target.name)
     rows = [msgspec.to_builtins(row) for row in facts.database.open_rows]
     run.journal.write("plan", **plan_data(plan), open_rows=rows)
@@ -119,14 +131,16 @@ def carry_out(target: Target, run: Run, facts: Facts, plan: Plan, *, yes: bool) 
 def migrate(
     target: Target,
     action: str,
-    decide: Callable[[Facts], Decision],
+    decide: Decide,
     *,
     yes: bool,
     reason: str = "",
 ) -> Outcome:
-    """The way of `recover` and `deploy`: decide, confirm, carry out, verify."""
+    """The way of `recover` and `deploy`: diagnose, decide, confirm, carry out, verify."""
     with begun(target, action, reason) as run:
-        facts, decision = settled(target, target.facts(fetch=True), decide)
+        facts = settled(target, target.facts(fetch=True))
+        found = examined(target, facts, run.id)
+        decision = decide(facts, found)
         target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
         if not isinstance(decision, Plan):
             outcome = judged(facts, decision)
@@ -137,17 +151,22 @@ def migrate(
         except StepFailed as error:
             return _failed(target, run, decision, error)
         after = target.facts(fetch=False)
-        verify(facts, after)
+        verify(facts, after, strayed(after, target.host, found))
         message = f"{action} done: every migration is applied"
         target.screen.line(message, "bold green")
         return Outcome(ExitCode.OK, message, {**facts_data(after), **_run_data(run)})
 
 
-def verify(before: Facts, after: Facts) -> None:
-    """Check from the ledger that a recovery or deploy did what it announced.
+def verify(before: Facts, after: Facts, differences: Sequence[str] = ()) -> None:
+    """Check from the ledger, and from the catalog, that what was announced is so.
+
+    Args:
+        before: The facts that the plan was made from.
+        after: The facts now.
+        differences: Where the catalog is not what was proved on the copy.
 
     Raises:
-        VerificationFailed: It did not, whatever Prisma said.
+        VerificationFailed: It is not so, whatever Prisma said.
     """
     problems = []
     if after.database.fingerprint != before.database.fingerprint:
@@ -162,6 +181,7 @@ def verify(before: Facts, after: Facts) -> None:
         problems.append(f"not recorded as applied: {', '.join(missing)}")
     if after.git.head.commit != before.git.main.commit:
         problems.append(f"the checkout is at {after.git.head.commit[:10]}")
+    problems += differences
     if problems:
         raise VerificationFailed(
             f"Prisma reported success, but: {'; '.join(problems)}",
@@ -184,19 +204,23 @@ def _failed(target: Target, run: Run, plan: Plan, error: StepFailed) -> Outcome:
     Raises:
         StepFailed: No migration failed; it was the step itself.
     """
-    if plan.steps[len(run.results)].name != "deploy":
+    if plan.steps[len(run.results)].name not in {"deploy", "resume"}:
         if backup := backup_line(run):
             target.screen.line(f"the backup of this run: {backup}")
         raise error
     target.screen.line(error.message, "red")
-    after, decision = settled(target, target.facts(fetch=False), plan_recover)
+    after = settled(target, target.facts(fetch=False))
     if not after.database.open_rows:
         raise error
+    found = examined(target, after, f"{run.id}-after")
+    decision = plan_recover(after, found)
     names = dict.fromkeys(row.migration_name for row in after.database.open_rows)
     reasons = tuple(f"{name} has failed; correct it, push, and recover again" for name in names)
     if isinstance(decision, Refusal):
         reasons = decision.reasons
-    refusal = Refusal(reasons, verdicts(after), explained=True)
+    elif isinstance(decision, Plan) and found.remedies:
+        reasons = ("what stands now was judged, and a remedy is proved: recover once more",)
+    refusal = Refusal(reasons, found.verdicts, explained=True)
     lines = decision_lines(after, refusal, target.name, target.host.login)
     target.screen.lines(line for line in lines if not line.startswith("refused"))
     if backup := backup_line(run):
@@ -212,7 +236,3 @@ def _run_data(run: Run) -> dict[str, Any]:
         "backup": backup_line(run) or None,
         "steps": [{"step": result.name, "seconds": result.seconds} for result in run.results],
     }
-
-
-def _who(wait: Wait) -> str:
-    return ",".join(str(session.pid) for session in wait.sessions)

@@ -24,8 +24,9 @@ def recover(
 ) -> Outcome:
     """Recover an environment.
 
-    Facts and verdict first; then the plan, a yes, and: backup, checkout, one
-    `migrate resolve --rolled-back` per failed migration, `migrate deploy`, proof from the ledger.
+    Facts and verdict first, then a remedy that was just seen to work on a copy; the plan, a yes,
+    and: backup, checkout, what the remedy needs, `migrate resolve`, `migrate deploy`, and a look
+    at ledger and catalog.
 
     Args:
         target: Where.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ops.actions.changes import begun, carry_out, judged, preview, settled
+from ops.actions.changes import begun, carry_out, examined, judged, preview, settled
 from ops.errors import ExitCode, UsageError, VerificationFailed
 from ops.plan import Plan, plan_resolve
 from ops.report.describe import decision_lines
@@ -22,6 +22,7 @@ def resolve(
     *,
     rolled_back: str = "",
     applied: str = "",
+    because: str = "",
     yes: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
@@ -31,6 +32,7 @@ def resolve(
         target: Where.
         rolled_back: The migration of which nothing is in the database.
         applied: The migration of which every statement is in the database.
+        because: Why it is right although the verdict speaks against it; for the journal.
         yes: Do not ask.
         dry_run: Show the plan and change nothing.
     """
@@ -41,11 +43,13 @@ def resolve(
         )
     name = rolled_back or applied
     direction: Direction = "rolled-back" if rolled_back else "applied"
-    decide = partial(plan_resolve, name=name, direction=direction)
+    reason = because.strip()
+    decide = partial(plan_resolve, name=name, direction=direction, because=reason or None)
     if dry_run:
         return preview(target, "resolve", decide)
-    with begun(target, "resolve") as run:
-        facts, decision = settled(target, target.facts(fetch=False), decide)
+    with begun(target, "resolve", reason) as run:
+        facts = settled(target, target.facts(fetch=False))
+        decision = decide(facts, examined(target, facts, run.id))
         target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
         if not isinstance(decision, Plan):
             return judged(facts, decision)

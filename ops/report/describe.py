@@ -9,19 +9,33 @@ import humanize
 
 from ops.facts.sessions import migrating
 from ops.plan import Healthy, Plan, Refusal, Wait, manual_values
-from ops.proof.verdict import NothingApplied, Verdict
+from ops.proof.verdict import (
+    Conflicting,
+    FullyApplied,
+    NothingApplied,
+    PartlyApplied,
+    Undecidable,
+    Undetermined,
+)
 from ops.report.text import counted
 from ops.runbooks import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ops.facts.database import LedgerRow, Session
     from ops.facts.gather import Facts
     from ops.plan import Decision
+    from ops.proof.impact import Impact
+    from ops.proof.remedy import Diagnosis, Remedy
+    from ops.proof.statements import Rung
+    from ops.proof.verdict import Verdict
 
+_STATEMENT: Final = 60
+"""Characters of a statement that are shown."""
 _CAUSE_LINES: Final = 12
 _COMMITS: Final = 10
+_IMPACTS: Final = 8
 _HINT: Final = re.compile(
     r"""DbError \{.*?, detail: Some\("(?:[^"\\]|\\.)*"\), hint: Some\("((?:[^"\\]|\\.)*)"\)""",
     re.DOTALL,
@@ -106,12 +120,59 @@ def plan_lines(facts: Facts, plan: Plan) -> Iterator[str]:
     )
     for verdict in plan.verdicts:
         yield from (f"  {line}" for line in verdict_lines(verdict))
+    yield from (f"  proved    {text}" for text in plan.proof)
+    yield from (f"  {line}" for line in impact_lines(plan.impacts))
     if any(step.name == "checkout" for step in plan.steps):
         yield from _incoming(facts)
     yield from (f"  note      {note}" for note in plan.notes)
     for number, step in enumerate(plan.steps, 1):
         yield f"  {number}. {step.title}"
         yield from (f"       {command}" for command in step.commands)
+
+
+def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
+    """Describe what was found out about the failed migrations, and what would mend them."""
+    for verdict in found.verdicts:
+        yield from verdict_lines(verdict)
+        for row in verdict.rows:
+            yield f"  attempt of {_moment(row)}, sha256 {row.checksum[:12]}:"
+            causes = list(cause_lines(row)) or ["the ledger holds no error"]
+            yield from (f"    {line}" for line in causes)
+    for remedy in found.remedies:
+        yield f"remedy: {remedy_line(remedy)}"
+    yield from (f"  proved: {text}" for text in found.proof)
+    yield from impact_lines(found.impacts)
+    yield from (f"no remedy is proved: {text}" for text in found.unproved)
+    yield from (f"note: {text}" for text in found.notes)
+
+
+def impact_lines(impacts: Sequence[Impact]) -> Iterator[str]:
+    """Say what statements keep others out of which tables; the largest first."""
+    largest = sorted(impacts, key=lambda impact: (not impact.is_dangerous, -impact.rows))
+    for impact in largest[:_IMPACTS]:
+        word = "DANGEROUS" if impact.is_dangerous else "locks    "
+        does = "rewrites" if impact.rewrites else "locks"
+        yield (
+            f"{word} {does} {impact.table} (about {humanize.intcomma(impact.rows)} rows) under "
+            f"{impact.lock}: line {impact.line} of {impact.migration}, {impact.tag}"
+        )
+    if len(largest) > _IMPACTS:
+        yield f"          and {len(largest) - _IMPACTS} more locks on smaller tables"
+
+
+def remedy_line(remedy: Remedy) -> str:
+    """Say what a remedy does, in one line."""
+    dropped = f"drop the INVALID {', '.join(remedy.drop)}, then " if remedy.drop else ""
+    match remedy.kind:
+        case "mark applied":
+            return f"record {remedy.name} as applied; nothing of it has to be run"
+        case "rerun":
+            return f"{dropped}record {remedy.name} as rolled back, and deploy it again"
+        case "resume":
+            return (
+                f"{dropped}run statements {remedy.done + 1} to {len(remedy.rungs)} of "
+                f"{remedy.name}, then record it as applied"
+            )
 
 
 def _incoming(facts: Facts) -> Iterator[str]:
@@ -134,12 +195,50 @@ def _incoming(facts: Facts) -> Iterator[str]:
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
     """Describe a verdict with its evidence."""
-    if isinstance(verdict, NothingApplied):
-        yield f"{verdict.name}: nothing of it is in the database"
-        yield from (f"  because {text}" for text in verdict.evidence)
-    else:
-        yield f"{verdict.name}: what of it is in the database cannot be told"
-        yield from (f"  because {text}" for text in verdict.because)
+    yield f"{verdict.name}: {_finding(verdict)}"
+    match verdict:
+        case PartlyApplied(done=done, rungs=rungs):
+            yield f"  in       {_span(rungs[:done])}"
+            yield f"  not in   {_span(rungs[done:])}"
+        case Undecidable():
+            for rung in verdict.between:
+                yield f"  in or not: line {rung.line}: {_shortened(rung)}"
+        case Conflicting(differences=differences):
+            yield from (f"  {each}" for each in differences)
+        case _:
+            pass
+    for index in getattr(verdict, "invalid", ()):
+        yield f"  INVALID  index {index}: it was left unfinished"
+    yield from (f"  because {text}" for text in verdict.evidence)
+
+
+def _finding(verdict: Verdict) -> str:
+    match verdict:
+        case NothingApplied():
+            return "nothing of it is in the database"
+        case FullyApplied():
+            return "all of it is in the database"
+        case PartlyApplied(done=done, rungs=rungs):
+            return f"{done} of its {counted(len(rungs), 'statement')} are in the database"
+        case Undecidable(candidates=candidates, rungs=rungs):
+            counts = " or ".join(map(str, candidates))
+            return f"{counts} of its {counted(len(rungs), 'statement')} are in the database"
+        case Conflicting():
+            return "the database is not as any number of its statements would leave it"
+        case Undetermined():
+            return "what of it is in the database cannot be told"
+
+
+def _span(rungs: Sequence[Rung]) -> str:
+    first, last = rungs[0], rungs[-1]
+    if len(rungs) == 1:
+        return f"line {first.line}: {_shortened(first)}"
+    return f"line {first.line}: {_shortened(first)} ... line {last.line}: {_shortened(last)}"
+
+
+def _shortened(rung: Rung) -> str:
+    text = " ".join(" ".join(statement.text for statement in rung.statements).split())
+    return text if len(text) <= _STATEMENT else text[: _STATEMENT - 3] + "..."
 
 
 def cause_lines(row: LedgerRow) -> Iterator[str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from ops.proof.verdict import Conflicting, PartlyApplied, Undecidable
 
 if TYPE_CHECKING:
     from ops.errors import ExitCode
     from ops.facts.gather import Facts
     from ops.plan import Plan
+    from ops.proof.remedy import Diagnosis
+    from ops.proof.verdict import Verdict
 
 JSON_VERSION: Final = 1
 """Raised when a field of the JSON changes its meaning or goes away."""
@@ -77,6 +82,42 @@ def facts_data(facts: Facts) -> dict[str, Any]:
     }
 
 
+def diagnosis_data(found: Diagnosis) -> dict[str, Any]:
+    """Return verdicts and remedies for programs."""
+    return {
+        "verdicts": [verdict_data(verdict) for verdict in found.verdicts],
+        "remedies": [
+            {
+                "migration": remedy.name,
+                "kind": remedy.kind,
+                "from_statement": remedy.done + 1 if remedy.kind == "resume" else None,
+                "drop_invalid": list(remedy.drop),
+            }
+            for remedy in found.remedies
+        ],
+        "proof": list(found.proof),
+        "unproved": list(found.unproved),
+        "notes": list(found.notes),
+    }
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """Return one verdict for programs; its kind is spelled `partly-applied` and so on."""
+    data: dict[str, Any] = {
+        "migration": verdict.name,
+        "verdict": re.sub(r"(?<!^)(?=[A-Z])", "-", type(verdict).__name__).lower(),
+        "evidence": list(verdict.evidence),
+    }
+    match verdict:
+        case PartlyApplied(done=done, rungs=rungs):
+            data |= {"done": done, "statements": len(rungs), "line": rungs[done].line}
+        case Undecidable(candidates=candidates, rungs=rungs):
+            data |= {"candidates": list(candidates), "statements": len(rungs)}
+        case Conflicting(differences=differences):
+            data |= {"differences": list(differences)}
+    return data
+
+
 def plan_data(plan: Plan) -> dict[str, Any]:
     """Return a plan for programs."""
     return {
@@ -84,5 +125,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
             {"step": step.name, "title": step.title, "commands": list(step.commands)}
             for step in plan.steps
         ],
+        "verdicts": [verdict_data(verdict) for verdict in plan.verdicts],
+        "proof": list(plan.proof),
         "notes": list(plan.notes),
     }

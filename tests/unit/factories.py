@@ -9,12 +9,18 @@ from typing import Any, Final
 import msgspec
 
 from ops.facts.app import App, Installed, Script
+from ops.facts.catalog import Key, Snapshot
 from ops.facts.database import Database, Identity, LedgerRow, Session
 from ops.facts.gather import Facts
 from ops.facts.git import Git, LockFile, Past, Tree, sha256
 from ops.facts.tools import Machine, Tool
 from ops.facts.url import parse_url
 from ops.inventory import Environment
+from ops.proof.ladder import Ladder, Step
+from ops.proof.psql import SqlError
+from ops.proof.remedy import Diagnosis, Remedy
+from ops.proof.statements import Rung, rungs, statements
+from ops.proof.verdict import Undetermined, by_testimony, tried
 
 NOW: Final = datetime(2024, 6, 1, 12, tzinfo=UTC)
 PULLED: Final = NOW - timedelta(hours=2)
@@ -274,3 +280,58 @@ def behind(scripts: dict[str, bytes], *rows: LedgerRow, **changes: Any) -> Facts
     facts = make_facts(*rows, main=main, behind=1, main_app=app({**scripts}), **changes)
     contents = {**facts.git.contents, **{blob(text): text for text in scripts.values()}}
     return replace(facts, git=replace(facts.git, contents=contents))
+
+
+DIGEST: Final = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+def proved(*remedies: Remedy, **changes: Any) -> Diagnosis:
+    """Return a diagnosis whose remedies were seen to end well on a copy."""
+    usual: dict[str, Any] = {
+        "remedies": remedies,
+        "digest": DIGEST,
+        "proof": ("on a copy it ended in the target, in each of 2 objects",),
+    }
+    return Diagnosis(**{**usual, **changes})
+
+
+def unproved(*reasons: str, **changes: Any) -> Diagnosis:
+    """Return a diagnosis in which nothing was proved."""
+    return Diagnosis(**{"unproved": reasons, "digest": DIGEST, **changes})
+
+
+NO_SCRATCH: Final = "no scratch database on app@db.example.com:5432/school"
+
+
+def found_by_testimony(facts: Facts) -> Diagnosis:
+    """Return what is known where no copy can be made; what nothing is left of is run again."""
+    names = tried(facts)
+    verdicts = tuple(by_testimony(facts, name) for name in names)
+    if any(isinstance(verdict, Undetermined) for verdict in verdicts):
+        return unproved(NO_SCRATCH, verdicts=verdicts, tried=False, digest="")
+    return proved(*(Remedy("rerun", name) for name in names), verdicts=verdicts)
+
+
+def rungs_of(script: str) -> tuple[Rung, ...]:
+    """Return a script as it is run on a copy."""
+    return rungs(statements(script))
+
+
+def catalog(*objects: str) -> Snapshot:
+    """Return a catalog; each object is written `kind id property=value ...`."""
+    found: dict[Key, dict[str, str]] = {}
+    for text in objects:
+        kind, id_, *properties = text.split()
+        found[kind, id_] = {"owner": "app", **dict(each.split("=") for each in properties)}
+    return Snapshot(found)
+
+
+def climbed(script: str, *states: Snapshot, error: SqlError | None = None) -> Ladder:
+    """Return the ladder of a script: the catalog before it, and after each rung it reached."""
+    found = rungs_of(script)
+    base, *after = states
+    steps = (Step(rung, state, (), ()) for rung, state in zip(found, after, strict=False))
+    made = Ladder(base, tuple(steps), found, error)
+    assert len(made.steps) == len(after), "more states than statements"
+    assert (len(after) < len(found)) == (error is not None)
+    return made

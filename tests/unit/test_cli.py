@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import jsonschema
 import pytest
@@ -16,14 +16,27 @@ import pytest
 from ops import __version__, cli
 from ops.actions.catalogue import ACTIONS
 from ops.errors import ExitCode, Refused
-from ops.report.outcome import Outcome
+from ops.plan import Plan, plan_recover
+from ops.proof.remedy import Kind, Remedy
+from ops.proof.verdict import (
+    Conflicting,
+    FullyApplied,
+    NothingApplied,
+    PartlyApplied,
+    Undecidable,
+    Undetermined,
+    Verdict,
+)
+from ops.report.outcome import Outcome, diagnosis_data, facts_data, plan_data, verdict_data
 from tests.doors import GOOD, ROOT, Doors, Listener
+from tests.unit.factories import HEART, make_facts, proved, row, rungs_of, unproved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_mock import MockerFixture
 
+RUNGS = rungs_of("SELECT 1; SELECT 2;")
 DOCUMENT = json.loads(
     (ROOT / "docs" / "json.md").read_text(encoding="utf-8").split("```json\n")[1].split("```")[0]
 )
@@ -72,6 +85,10 @@ WRONG = (
     ("status -H web1 prod", "No such option: -H", "ops status --help"),
     ("resolve prod 2026_x", "unexpected extra argument", "ops resolve --help"),
     ("resolve prod --rolled-back", "requires an argument", "ops {} --help"),
+    ("resolve prod --applied m --because", "requires an argument", "ops {} --help"),
+    ("diagnose", "Missing argument 'ENVIRONMENT'", "ops diagnose --help"),
+    ("diagnose prod --yes", "No such option: --yes", "ops diagnose --help"),
+    ("diagnose prod --dry-run", "No such option: --dry-run", "ops diagnose --help"),
     ("unlock prod --dry-run", "No such option: --dry-run", "ops unlock --help"),
     ("attach prod 20260101T000000Z", "unexpected extra argument", "ops attach --help"),
     ("inventory chek", "No such command 'chek'", "ops inventory --help"),
@@ -175,7 +192,13 @@ def test_an_action_takes_what_the_catalogue_says(action: Any) -> None:
             True,
         ),
         ("status prod", {}, False),
-        ("resolve prod --applied m", {"rolled_back": "", "applied": "m"}, False),
+        ("resolve prod --applied m", {"rolled_back": "", "applied": "m", "because": ""}, False),
+        (
+            "resolve prod --rolled-back m --because x",
+            {"rolled_back": "m", "applied": "", "because": "x"},
+            False,
+        ),
+        ("diagnose prod --json", {}, True),
     ],
 )
 def test_a_right_line_calls_its_action(
@@ -242,6 +265,53 @@ def test_the_documented_schema_knows_all_exit_codes() -> None:
         jsonschema.validate(document, DOCUMENT)
     document = json.loads(Outcome(Refused.exit_code, "no").to_json("status", "prod", "do"))
     jsonschema.validate(document, DOCUMENT)
+
+
+FOUND: dict[str, Verdict] = {
+    "nothing-applied": NothingApplied(HEART, (), ("why",), ("public.i",)),
+    "fully-applied": FullyApplied(HEART, (), ("why",)),
+    "partly-applied": PartlyApplied(HEART, (), ("why",), 1, RUNGS),
+    "undecidable": Undecidable(HEART, (), ("why",), (0, 2), RUNGS),
+    "conflicting": Conflicting(HEART, (), ("why",), ("table a",)),
+    "undetermined": Undetermined(HEART, (), ("why",)),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_diagnosis_and_its_plan_are_as_documented(name: str) -> None:
+    facts = make_facts(row())
+    remedies = (
+        Remedy("resume", HEART, RUNGS, 1, ("public.i",)),
+        Remedy("rerun", "x"),
+        Remedy("mark applied", "y"),
+    )
+    found = proved(*remedies, verdicts=(FOUND[name],))
+    plan = plan_recover(facts, proved(remedies[0], verdicts=(FOUND[name],)))
+    assert isinstance(plan, Plan)
+    for data in (diagnosis_data(found), diagnosis_data(unproved("a")), plan_data(plan)):
+        outcome = Outcome(ExitCode.REFUSED, "m", {**facts_data(facts), **data})
+        document = json.loads(outcome.to_json("diagnose", "prod"))
+        jsonschema.validate(document, DOCUMENT)
+        assert set(data) <= set(DOCUMENT["properties"]), "what is there is documented"
+        for verdict in document["verdicts"]:
+            assert verdict["verdict"] == name
+        for kind in {"verdicts", "remedies"} & set(data):
+            for each in document[kind]:
+                assert set(each) <= set(DOCUMENT["properties"][kind]["items"]["properties"])
+
+
+def test_every_verdict_is_documented_with_what_belongs_to_it() -> None:
+    schema = DOCUMENT["properties"]["verdicts"]["items"]
+    assert set(schema["properties"]["verdict"]["enum"]) == set(FOUND)
+    assert set(DOCUMENT["properties"]["remedies"]["items"]["properties"]["kind"]["enum"]) == set(
+        get_args(Kind)
+    )
+    for verdict in map(verdict_data, FOUND.values()):
+        jsonschema.validate([verdict], DOCUMENT["properties"]["verdicts"])
+        for key in verdict:
+            rest = {name: value for name, value in verdict.items() if name != key}
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate([rest], DOCUMENT["properties"]["verdicts"])
 
 
 # --- processes ---

@@ -18,6 +18,7 @@ from tests.unit.factories import (
     app,
     behind,
     environment,
+    found_by_testimony,
     lock,
     make_facts,
     row,
@@ -207,7 +208,7 @@ def test_an_obstacle_is_one_line_and_stops_a_recovery(changes: dict[str, Any], l
     assert len(found) == 1, found
     assert line in found[0]
     assert "\n" not in found[0]
-    decision = plan_recover(facts, "a reason does not help")
+    decision = plan_recover(facts, found_by_testimony(facts), "a reason does not help")
     if facts.database.ledger:
         assert isinstance(decision, Refusal)
         assert decision.reasons == found

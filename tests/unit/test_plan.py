@@ -18,37 +18,65 @@ from ops.plan import (
     Plan,
     Refusal,
     Wait,
+    decidable,
     manual_values,
     plan_backup,
     plan_deploy,
     plan_recover,
     plan_resolve,
 )
-from ops.proof.verdict import NothingApplied, Undetermined
+from ops.proof.remedy import Diagnosis, Remedy
+from ops.proof.verdict import (
+    Conflicting,
+    FullyApplied,
+    NothingApplied,
+    PartlyApplied,
+    Undecidable,
+    Undetermined,
+    Verdict,
+)
 from ops.steps.prisma import Direction
 from tests.unit.factories import (
     COMMIT_HEAD,
     COMMIT_MAIN,
+    DIGEST,
     FAILED_AT,
     HEART,
     INIT,
+    NO_SCRATCH,
     NOW,
     PULLED,
     SQL,
     app,
     behind,
     environment,
+    found_by_testimony,
     lock,
     make_facts,
     past,
+    proved,
     row,
+    rungs_of,
     session,
     tree,
+    unproved,
 )
 
 NEW = "20240501000000_new"
 CORRECTED = {**SQL, HEART: b"ALTER TABLE a ADD IF NOT EXISTS heart int;\n"}
 DUMP = "pg_dump -w -F p --lock-wait-timeout=60s -f /opt/school/backups/pre-migration-"
+
+
+def recovered(facts: Facts, because: str | None = None) -> Decision:
+    return plan_recover(facts, found_by_testimony(facts), because)
+
+
+def deployed(facts: Facts) -> Decision:
+    return plan_deploy(facts, found_by_testimony(facts))
+
+
+def resolved(facts: Facts, name: str, direction: Direction, because: str | None = None) -> Decision:
+    return plan_resolve(facts, found_by_testimony(facts), name, direction, because)
 
 
 def names(decision: Decision) -> list[str]:
@@ -83,11 +111,11 @@ def names(decision: Decision) -> list[str]:
     ],
 )
 def test_a_recovery_has_exactly_these_steps(facts: Facts, steps: list[str]) -> None:
-    assert names(plan_recover(facts, "a reason")) == steps
+    assert names(recovered(facts, "a reason")) == steps
 
 
 def test_the_commands_are_shown_as_they_will_run() -> None:
-    decision = plan_recover(behind(CORRECTED, row()))
+    decision = recovered(behind(CORRECTED, row()))
     assert isinstance(decision, Plan)
     schema = "--schema=prisma/schema.prisma"
     assert [step.commands for step in decision.steps] == [
@@ -102,7 +130,7 @@ def test_the_commands_are_shown_as_they_will_run() -> None:
 
 def test_each_resolve_expects_the_rows_that_are_open_just_then() -> None:
     facts = make_facts(row(id="b"), row(id="a"), row(NEW, b"x", id="c"))
-    decision = plan_recover(facts, "a reason")
+    decision = recovered(facts, "a reason")
     assert isinstance(decision, Plan)
     rows = [step.script.values["open_rows"] for step in decision.steps if step.writes_database]
     assert rows == ["a b c", "c", ""]
@@ -119,7 +147,7 @@ def test_each_resolve_expects_the_rows_that_are_open_just_then() -> None:
     ],
 )
 def test_deploy_names_what_it_will_run(facts: Facts, titled: str) -> None:
-    decision = plan_recover(facts)
+    decision = recovered(facts)
     assert isinstance(decision, Plan)
     assert decision.steps[-1].title == titled
 
@@ -146,9 +174,9 @@ SCRIPT = SQL[HEART].decode()
 def test_nothing_is_judged_while_a_migration_runs(plan: str, seen: Any, waits: bool) -> None:
     facts = make_facts(row(), sessions=[session(query="SELECT 1"), seen])
     decided = {
-        "recover": plan_recover(facts),
-        "deploy": plan_deploy(facts),
-        "resolve": plan_resolve(facts, HEART, "applied"),
+        "recover": recovered(facts),
+        "deploy": deployed(facts),
+        "resolve": resolved(facts, HEART, "rolled-back"),
     }
     assert (decided[plan] == Wait((seen,))) is waits
 
@@ -158,7 +186,7 @@ def test_a_session_that_runs_a_script_with_other_line_ends_is_seen() -> None:
     facts = make_facts(
         row(), contents={"x": text}, sessions=[session(query="UPDATE a\nSET heart = 1;")]
     )
-    assert isinstance(plan_recover(facts), Wait)
+    assert isinstance(recovered(facts), Wait)
 
 
 @pytest.mark.parametrize(
@@ -184,12 +212,12 @@ def test_a_session_that_runs_a_script_with_other_line_ends_is_seen() -> None:
     ],
 )
 def test_what_recover_and_deploy_decide(facts: Facts, recover: type, deploy: type) -> None:
-    assert type(plan_recover(facts)) is recover
-    assert type(plan_deploy(facts)) is deploy
+    assert type(recovered(facts)) is recover
+    assert type(deployed(facts)) is deploy
 
 
 def test_deploy_does_not_pass_over_a_failed_migration() -> None:
-    decision = plan_deploy(make_facts(row(id="1"), row(id="2"), row(NEW, b"x")))
+    decision = deployed(make_facts(row(id="1"), row(id="2"), row(NEW, b"x")))
     assert isinstance(decision, Refusal)
     assert decision.reasons == (f"a migration has failed before: {HEART}, {NEW}: use recover",)
     assert len(decision.verdicts) == 2
@@ -231,13 +259,13 @@ UNKNOWN = row(logs=None)
             False,
             "has failed 2 times",
         ),
-        (make_facts(UNKNOWN), False, f"{HEART}: it is not known what of it is in the database"),
+        (make_facts(UNKNOWN), False, NO_SCRATCH),
     ],
 )
 def test_only_what_is_proved_and_was_not_tried_twice_runs_by_itself(
     facts: Facts, automatic: bool, reason: str, because: str | None
 ) -> None:
-    decision = plan_recover(facts, because)
+    decision = recovered(facts, because)
     if automatic or because:
         assert isinstance(decision, Plan)
         return
@@ -246,7 +274,7 @@ def test_only_what_is_proved_and_was_not_tried_twice_runs_by_itself(
 
 
 def test_a_refusal_shows_what_is_known() -> None:
-    decision = plan_recover(make_facts(UNKNOWN, row(NEW, b"x")))
+    decision = recovered(make_facts(UNKNOWN, row(NEW, b"x")))
     assert isinstance(decision, Refusal)
     assert [verdict.name for verdict in decision.verdicts] == [HEART, NEW]
     assert all(isinstance(verdict, Undetermined) for verdict in decision.verdicts)
@@ -272,21 +300,21 @@ def test_a_refusal_shows_what_is_known() -> None:
     ],
 )
 def test_what_a_person_should_know_is_noted(facts: Facts, note: str) -> None:
-    decision = plan_recover(facts)
+    decision = recovered(facts)
     assert isinstance(decision, Plan | Healthy)
     assert [text for text in decision.notes if note in text], decision.notes
 
 
 def test_nothing_is_noted_without_need() -> None:
     same = app({**SQL, INIT: SQL[INIT].replace(b"\n", b"\r\n")})
-    assert plan_recover(make_facts(main_app=same)) == Healthy(())
-    decision = plan_recover(make_facts(row()))
+    assert recovered(make_facts(main_app=same)) == Healthy(())
+    decision = recovered(make_facts(row()))
     assert isinstance(decision, Plan)
     assert decision.notes == ()
 
 
 def test_a_first_deployment_says_that_everything_will_run() -> None:
-    decision = plan_deploy(make_facts(ledger=None, tables=0))
+    decision = deployed(make_facts(ledger=None, tables=0))
     assert isinstance(decision, Plan)
     assert decision.notes == ("the database is empty: all 2 migrations will run",)
 
@@ -322,7 +350,8 @@ ROLLED_BACK, APPLIED = row(state="rolled back"), row(state="applied")
 def test_prismas_own_refusals_are_foreseen(
     direction: Direction, rows: list[LedgerRow], changes: dict[str, Any], reason: str
 ) -> None:
-    decision = plan_resolve(make_facts(*rows, **changes), HEART, direction)
+    # A reason does not help against Prisma.
+    decision = resolved(make_facts(*rows, **changes), HEART, direction, "a reason")
     if reason:
         assert isinstance(decision, Refusal)
         assert any(reason in text for text in decision.reasons), decision.reasons
@@ -331,11 +360,277 @@ def test_prismas_own_refusals_are_foreseen(
 
 
 def test_resolve_shows_the_evidence_of_its_migration_only() -> None:
-    decision = plan_resolve(make_facts(row(), row(NEW, b"x", id="z")), HEART, "rolled-back")
+    decision = resolved(make_facts(row(), row(NEW, b"x", id="z")), HEART, "rolled-back")
     assert isinstance(decision, Plan)
     assert [verdict.name for verdict in decision.verdicts] == [HEART]
     values = decision.steps[1].script.values
     assert str(values["open_rows"]).split()[-1] == "z", "all open rows are expected"
+
+
+# --- what was proved on a copy, as steps ---
+
+SCRIPT_3 = """\
+ALTER TABLE a ADD heart int;
+
+BEGIN;
+UPDATE a SET heart = 1;
+ALTER TABLE a ALTER heart SET NOT NULL;
+COMMIT;
+CREATE INDEX CONCURRENTLY "a;b" ON a (heart)"""
+RUNGS = rungs_of(SCRIPT_3)
+RESUME = Remedy("resume", HEART, RUNGS, 1, ('public."a;b"',))
+MARK = Remedy("mark applied", HEART)
+RERUN = Remedy("rerun", HEART)
+DROP = Remedy("rerun", HEART, drop=("public.i", "public.j"))
+WITH_NEW = {**SQL, NEW: b""}
+
+
+def planned(facts: Facts, found: Diagnosis, because: str | None = None) -> Plan:
+    decision = plan_recover(facts, found, because)
+    assert isinstance(decision, Plan), decision
+    return decision
+
+
+@pytest.mark.parametrize(
+    ("facts", "remedies", "steps"),
+    [
+        (make_facts(row()), [RESUME], ["backup", "resume", "resolve-applied"]),
+        (
+            behind(WITH_NEW, row()),
+            [RESUME],
+            ["backup", "checkout", "resume", "resolve-applied", "deploy"],
+        ),
+        (make_facts(row()), [MARK], ["backup", "resolve-applied"]),
+        (behind(WITH_NEW, row()), [MARK], ["backup", "checkout", "resolve-applied", "deploy"]),
+        (make_facts(row()), [RERUN], ["backup", "resolve-rolled-back", "deploy"]),
+        (make_facts(row()), [DROP], ["backup", "drop-invalid", "resolve-rolled-back", "deploy"]),
+        # Recorded as rolled back by somebody: what is in is recorded, what is not runs again.
+        (make_facts(row(state="rolled back")), [RESUME], ["backup", "resume", "resolve-applied"]),
+        (make_facts(row(state="rolled back")), [MARK], ["backup", "resolve-applied"]),
+        (make_facts(row(state="rolled back")), [RERUN], ["backup", "deploy"]),
+        (make_facts(row(state="rolled back")), [DROP], ["backup", "drop-invalid", "deploy"]),
+        # Two that failed: all statements first, then the ledger, then what is left.
+        (
+            behind(WITH_NEW, row(), row(NEW, b"", id="z")),
+            [RESUME, Remedy("rerun", NEW, drop=("public.k",))],
+            [
+                "backup",
+                "checkout",
+                "resume",
+                "drop-invalid",
+                "resolve-applied",
+                "resolve-rolled-back",
+                "deploy",
+            ],
+        ),
+        (
+            behind(WITH_NEW, row(), row(NEW, b"", id="z")),
+            [MARK, Remedy("mark applied", NEW)],
+            ["backup", "checkout", "resolve-applied", "resolve-applied"],
+        ),
+        # One that is not on main is closed all the same.
+        (
+            make_facts(row(), main_app=app({INIT: SQL[INIT]})),
+            [RERUN],
+            ["backup", "resolve-rolled-back", "deploy"],
+        ),
+    ],
+)
+def test_a_remedy_becomes_these_steps(
+    facts: Facts, remedies: list[Remedy], steps: list[str]
+) -> None:
+    plan = planned(facts, proved(*remedies))
+    assert [step.name for step in plan.steps] == steps
+    titles = [step.title for step in plan.steps if step.name == "deploy"]
+    ended = {remedy.name for remedy in remedies if remedy.kind != "rerun"}
+    assert not [name for name in ended for title in titles if name in title]
+
+
+def test_what_is_resumed_is_named_statement_by_statement() -> None:
+    step = planned(make_facts(row()), proved(RESUME)).steps[1]
+    assert step.title == f"run the rest of {HEART}: statements 2 to 3 of 3"
+    assert step.commands == (
+        'psql: DROP INDEX CONCURRENTLY public."a;b" (it is INVALID)',
+        "psql: statement 2 of 3, line 3: BEGIN, UPDATE, ALTER TABLE, COMMIT",
+        "psql: statement 3 of 3, line 7: CREATE INDEX",
+    )
+    assert step.success == ("statements complete: 3",)
+    assert step.writes_database
+
+
+def test_only_invalid_indexes_are_dropped_before_a_rerun() -> None:
+    step = planned(make_facts(row()), proved(DROP)).steps[1]
+    assert step.title == f"drop the INVALID indexes that {HEART} left"
+    assert step.commands == (
+        "psql: DROP INDEX CONCURRENTLY public.i (it is INVALID)",
+        "psql: DROP INDEX CONCURRENTLY public.j (it is INVALID)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "remedies", "first"),
+    [
+        (behind(WITH_NEW, row()), [RESUME], "resume"),
+        (make_facts(row()), [DROP], "drop-invalid"),
+        (behind(WITH_NEW, row()), [MARK], "resolve-applied"),
+        (behind(WITH_NEW, row()), [RERUN], "resolve-rolled-back"),
+        (make_facts(row(state="rolled back")), [RERUN], "deploy"),
+        (behind(WITH_NEW), [], "deploy"),
+    ],
+)
+def test_the_first_step_that_changes_the_database_compares_the_catalog(
+    facts: Facts, remedies: list[Remedy], first: str
+) -> None:
+    steps = planned(facts, proved(*remedies)).steps
+    writing = [step for step in steps if step.writes_database]
+    assert writing[0].name == first
+    assert [step.script.values["digest"] for step in writing] == [DIGEST] + [""] * (
+        len(writing) - 1
+    )
+    assert "pg_class" in str(writing[0].script.values["catalog_sql"])
+    assert not any(step.script.values["catalog_sql"] for step in writing[1:])
+    assert not any("digest" in step.script.values for step in steps if not step.writes_database)
+
+
+def test_without_a_reading_nothing_is_compared() -> None:
+    facts = make_facts(row())
+    for step in planned(facts, proved(RERUN, digest="")).steps[1:]:
+        assert (step.script.values["digest"], step.script.values["catalog_sql"]) == ("", "")
+
+
+def test_every_step_expects_the_rows_that_are_open_just_then() -> None:
+    facts = behind(WITH_NEW, row(id="b"), row(id="a"), row(NEW, b"", id="c"))
+    drop = Remedy("rerun", NEW, drop=("public.k",))
+    steps = planned(facts, proved(RESUME, drop)).steps
+    assert [
+        (step.name, step.script.values["open_rows"]) for step in steps if step.writes_database
+    ] == [
+        ("resume", "a b c"),
+        ("drop-invalid", "a b c"),
+        ("resolve-applied", "a b c"),
+        ("resolve-rolled-back", "c"),
+        ("deploy", ""),
+    ]
+
+
+def test_a_plan_carries_what_was_proved_and_noted() -> None:
+    verdict = PartlyApplied(HEART, (), ("as on the copy",), 1, RUNGS)
+    found = proved(RESUME, verdicts=(verdict,), notes=("drift: 2",), proof=("on a copy",))
+    plan = planned(make_facts(row()), found)
+    assert (plan.verdicts, plan.proof, plan.notes) == ((verdict,), ("on a copy",), ("drift: 2",))
+
+
+@pytest.mark.parametrize("tried", [True, False])
+def test_what_is_not_proved_is_refused_and_a_reason_carries_it_out(tried: bool) -> None:
+    facts = make_facts(row())
+    verdict = Undetermined(HEART, (), ("no copy",))
+    found = unproved("it did not end in the target", verdicts=(verdict,), tried=tried)
+    assert plan_recover(facts, found) == Refusal(
+        ("it did not end in the target",), (verdict,), explained=True
+    )
+    plan = planned(facts, found, "I looked")
+    assert [step.name for step in plan.steps] == ["backup", "resolve-rolled-back", "deploy"]
+    assert plan.notes == ("NOT PROVED: it did not end in the target",)
+    assert plan.proof == ()
+
+
+def test_a_reason_does_not_put_aside_what_was_proved() -> None:
+    plan = planned(make_facts(row()), proved(RESUME), "I looked")
+    assert [step.name for step in plan.steps] == ["backup", "resume", "resolve-applied"]
+    assert plan.notes == ()
+
+
+def test_what_is_pending_and_does_not_end_well_is_refused_without_a_runbook() -> None:
+    # Nothing has failed, so there is nothing to mend by hand.
+    decision = plan_recover(behind(WITH_NEW), unproved(f"{NEW}: line 1 fails on a copy"))
+    assert decision == Refusal((f"{NEW}: line 1 fails on a copy",), (), explained=False)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "kind"), [(RESUME, Plan), (MARK, Plan), (RERUN, Refusal), (DROP, Refusal)]
+)
+def test_only_to_run_the_script_again_is_an_attempt_more(remedy: Remedy, kind: type) -> None:
+    facts = make_facts(*attempts(2))
+    assert type(plan_recover(facts, proved(remedy))) is kind
+    assert isinstance(plan_recover(facts, proved(remedy), "I looked"), Plan)
+
+
+def test_deploy_goes_on_with_a_loud_note_where_nothing_could_be_tried() -> None:
+    facts = behind(WITH_NEW)
+    decision = plan_deploy(facts, unproved(NO_SCRATCH, tried=False, digest=""))
+    assert names(decision) == ["backup", "checkout", "deploy"]
+    assert isinstance(decision, Plan)
+    assert decision.notes == (f"NOT PROVED: {NO_SCRATCH}",)
+
+
+def test_deploy_refuses_what_was_tried_and_did_not_end_well() -> None:
+    reason = f"{NEW}: line 1 fails on a copy"
+    assert plan_deploy(behind(WITH_NEW), unproved(reason)) == Refusal((reason,))
+
+
+def test_deploy_shows_the_proof() -> None:
+    decision = plan_deploy(behind(WITH_NEW), proved())
+    assert isinstance(decision, Plan)
+    assert decision.proof == proved().proof
+    assert decision.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "worth_it"),
+    [
+        (make_facts(row()), True),
+        (make_facts(row(state="rolled back")), True),
+        (behind(WITH_NEW), True),
+        (make_facts(), False),
+        (make_facts(main=tree(COMMIT_MAIN), behind=1), False),
+        (make_facts(row(), sessions=[LOCK_HOLDER]), False),
+        (make_facts(row(), unpushed=1), False),
+        (make_facts(ledger=None, tables=0), False),
+        (make_facts(ledger=None), False),
+    ],
+)
+def test_copies_are_made_only_where_they_decide_something(facts: Facts, worth_it: bool) -> None:
+    assert decidable(facts) is worth_it
+
+
+# --- resolve against the verdict ---
+
+VERDICTS: list[tuple[Verdict, Direction, str]] = [
+    (NothingApplied(HEART, (), ()), "applied", "nothing of it is in the database"),
+    (NothingApplied(HEART, (), ()), "rolled-back", ""),
+    (FullyApplied(HEART, (), ()), "rolled-back", "all of it is in the database"),
+    (FullyApplied(HEART, (), ()), "applied", ""),
+    (PartlyApplied(HEART, (), (), 1, RUNGS), "applied", "1 of its 3 statements are in"),
+    (PartlyApplied(HEART, (), (), 1, RUNGS), "rolled-back", "1 of its 3 statements are in"),
+    (Conflicting(HEART, (), (), ()), "applied", "is not as it would be after any"),
+    (Conflicting(HEART, (), (), ()), "rolled-back", ""),
+    (Undecidable(HEART, (), (), (0, 1), RUNGS), "applied", ""),
+    (Undetermined(HEART, (), ()), "applied", ""),
+    # What is known of another one does not matter.
+    (NothingApplied(NEW, (), ()), "applied", ""),
+]
+
+
+@pytest.mark.parametrize(("verdict", "direction", "against"), VERDICTS)
+def test_resolve_does_not_contradict_the_verdict_without_a_reason(
+    verdict: Verdict, direction: Direction, against: str
+) -> None:
+    facts = make_facts(row())
+    found = proved(verdicts=(verdict,))
+    decision = plan_resolve(facts, found, HEART, direction)
+    if against:
+        assert isinstance(decision, Refusal)
+        assert len(decision.reasons) == 1
+        assert decision.reasons[0].startswith(f"{HEART}: ")
+        assert against in decision.reasons[0]
+        assert decision.reasons[0].endswith('; if you know better: --because "..."')
+        assert decision.verdicts == (verdict,)
+    else:
+        assert names(decision) == ["backup", f"resolve-{direction}"]
+    decision = plan_resolve(facts, found, HEART, direction, "I know better")
+    assert names(decision) == ["backup", f"resolve-{direction}"]
+    assert isinstance(decision, Plan)
+    assert decision.steps[1].script.values["digest"] == DIGEST
 
 
 @pytest.mark.parametrize(
@@ -382,7 +677,7 @@ def test_packages_of_another_manager_are_installed_with_it() -> None:
     locks = (lock("6.19.4", "pnpm-lock.yaml"),)
     installed = Installed("/opt/school/repo", "6.19.3", PULLED)
     facts = make_facts(row(), head=tree(locks=locks), installed=installed, at=NOW)
-    decision = plan_recover(facts, "a reason")
+    decision = recovered(facts, "a reason")
     assert isinstance(decision, Plan)
     install = next(step for step in decision.steps if step.name == "install")
     assert install.commands == ("pnpm install --frozen-lockfile --prod=false",)

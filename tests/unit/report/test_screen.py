@@ -11,14 +11,36 @@ from hypothesis import strategies as st
 
 from ops.errors import ExitCode, Refused
 from ops.host.script import Script
-from ops.plan import plan_recover
-from ops.report.outcome import Outcome, facts_data, plan_data
+from ops.plan import Plan, plan_recover
+from ops.proof.remedy import Remedy
+from ops.proof.verdict import (
+    Conflicting,
+    FullyApplied,
+    NothingApplied,
+    PartlyApplied,
+    Undecidable,
+    Undetermined,
+    Verdict,
+)
+from ops.report.outcome import Outcome, diagnosis_data, facts_data, plan_data, verdict_data
 from ops.report.screen import Screen
 from ops.report.text import counted, visible
 from ops.secrets import Redactor, Secret
 from ops.steps.base import Step
-from tests.unit.factories import HEART, INIT, NOW, PASSWORD, make_facts, row
+from tests.unit.factories import (
+    HEART,
+    INIT,
+    NOW,
+    PASSWORD,
+    make_facts,
+    proved,
+    row,
+    rungs_of,
+    unproved,
+)
 
+RUNGS = rungs_of("ALTER TABLE a ADD b int;\n\nUPDATE a SET b = 1;\nSELECT 3")
+PART = PartlyApplied(HEART, (row(),), ("as on the copy",), 1, RUNGS)
 STEP = Step("deploy", "run \x1b[2J it", ("prisma migrate deploy", "second"), Script("true"))
 
 
@@ -134,8 +156,9 @@ def test_a_count_agrees_with_its_noun(number: int, shown: str) -> None:
 
 def test_the_json_says_what_happened_without_secrets() -> None:
     facts = make_facts(row(), row(id="second"), system_identifier="", installed=None)
-    decision = plan_recover(make_facts(row()))
-    data = {**facts_data(facts), **plan_data(decision), "at": NOW}  # type: ignore[arg-type]
+    decision = plan_recover(facts, proved(Remedy("resume", HEART, RUNGS, 1), verdicts=(PART,)))
+    assert isinstance(decision, Plan)
+    data = {**facts_data(facts), **plan_data(decision), "at": NOW}
     text = Outcome(ExitCode.REFUSED, "m\x1b[2J", data).to_json("recover", "prod", "do this")
     assert "\x1b" not in text
     assert PASSWORD not in text
@@ -154,8 +177,56 @@ def test_the_json_says_what_happened_without_secrets() -> None:
     assert document["prisma"] is None
     assert [step["step"] for step in document["plan"]] == [
         "backup",
-        "resolve-rolled-back",
-        "deploy",
+        "install",
+        "resume",
+        "resolve-applied",
     ]
+    assert [each["verdict"] for each in document["verdicts"]] == ["partly-applied"]
+    assert document["proof"] == list(proved().proof)
     assert document["at"].startswith("2024-06-01")
     assert "hint" not in json.loads(Outcome(ExitCode.OK, "m").to_json("status", "prod"))
+
+
+SEEN = ("as on the copy",)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "data"),
+    [
+        (NothingApplied(HEART, (), SEEN), {"verdict": "nothing-applied"}),
+        (FullyApplied(HEART, (), SEEN), {"verdict": "fully-applied"}),
+        (PART, {"verdict": "partly-applied", "done": 1, "statements": 3, "line": 3}),
+        (
+            Undecidable(HEART, (), SEEN, (0, 1), RUNGS),
+            {"verdict": "undecidable", "candidates": [0, 1], "statements": 3},
+        ),
+        (
+            Conflicting(HEART, (), SEEN, ("table a",)),
+            {"verdict": "conflicting", "differences": ["table a"]},
+        ),
+        (Undetermined(HEART, (), SEEN), {"verdict": "undetermined"}),
+    ],
+)
+def test_a_verdict_for_programs(verdict: Verdict, data: dict[str, object]) -> None:
+    found = verdict_data(verdict)
+    assert found == {"migration": HEART, "evidence": ["as on the copy"], **data}
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_diagnosis_for_programs() -> None:
+    remedies = (
+        Remedy("resume", HEART, RUNGS, 1),
+        Remedy("rerun", INIT, drop=("public.i",)),
+        Remedy("mark applied", "x"),
+    )
+    found = diagnosis_data(proved(*remedies, verdicts=(PART,), notes=("drift",)))
+    assert found["verdicts"] == [verdict_data(PART)]
+    assert found["remedies"] == [
+        {"migration": HEART, "kind": "resume", "from_statement": 2, "drop_invalid": []},
+        {"migration": INIT, "kind": "rerun", "from_statement": None, "drop_invalid": ["public.i"]},
+        {"migration": "x", "kind": "mark applied", "from_statement": None, "drop_invalid": []},
+    ]
+    assert (found["proof"], found["unproved"]) == (list(proved().proof), [])
+    assert found["notes"] == ["drift"]
+    assert diagnosis_data(unproved("a", "b"))["unproved"] == ["a", "b"]
+    assert json.loads(json.dumps(found)) == found
