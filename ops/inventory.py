@@ -140,6 +140,21 @@ class PrismaCommand(_Checked, frozen=True):
             raise ValueError("`deploy` is empty")
 
 
+class Scratch(_Checked, frozen=True):
+    """Where copies are made on which a repair is proved, and how much goes there."""
+
+    url: Annotated[
+        UrlSource | None,
+        _described("A database of another server, as seen from the host. Default: production's."),
+    ] = None
+    data: Annotated[
+        bool, _described("Rows may be copied to that other server. Default: only the schema is.")
+    ] = False
+    limit: Annotated[
+        int, _described("MiB of rows that are copied at most for one proof.", ge=0, le=1 << 20)
+    ] = 1024
+
+
 class Environment(_Checked, frozen=True):
     """One production, staging, ... host with one app and one database."""
 
@@ -173,6 +188,9 @@ class Environment(_Checked, frozen=True):
     confirm: Annotated[
         bool, _described("Ask for the environment's name before changing anything.")
     ] = True
+    scratch: Annotated[
+        Scratch, _described("Where copies are made on which a repair is proved.")
+    ] = Scratch()
     ssh_config: Annotated[
         str | None,
         _described("An SSH configuration file, relative to this one, instead of ~/.ssh/config."),
@@ -382,7 +400,7 @@ def _explain(message: str, path: Path, place: str) -> InventoryError:
 def descriptions() -> dict[str, str]:
     """Return what each key of the file means. No key is used in two meanings."""
     found = {}
-    for kind in (Environment, Host, UrlSource, PrismaCommand):
+    for kind in (Environment, Host, UrlSource, PrismaCommand, Scratch):
         for key, hint in get_type_hints(kind, include_extras=True).items():
             found[key] = next(
                 meta.description

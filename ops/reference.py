@@ -15,6 +15,7 @@ from ops.inventory import (
     Environment,
     Host,
     PrismaCommand,
+    Scratch,
     UrlSource,
     descriptions,
     schema_json,
@@ -60,8 +61,9 @@ stand there. Names of actions are refused: {reserved}.
 _TITLES: Final[dict[type[msgspec.Struct], str]] = {
     Environment: "An environment",
     Host: "`hosts`: a machine",
-    UrlSource: "`database_url` and `direct_url`: where a URL is found",
+    UrlSource: "`database_url`, `direct_url`, `url`: where a URL is found",
     PrismaCommand: "`prisma` in its long form",
+    Scratch: "`scratch`: where a repair is tried first",
 }
 _WORDS: Final = {str: "text", int: "number", bool: "true or false"}
 
@@ -101,7 +103,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "must be given"
     value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-    if value is None or value == []:
+    if value is None or value == [] or isinstance(value, msgspec.Struct):
         return ""
     return f"`{msgspec.json.encode(value).decode()}`" if isinstance(value, bool) else f"`{value}`"
 

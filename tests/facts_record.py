@@ -91,15 +91,15 @@ def record(case: Case, server: Server, root: Path) -> None:
         environment = yard.environment_of()
         found = neutral_document(told(host, environment, fetch=yard.fetch), yard)
         script = facts_script(environment, f"@{MARK}", fetch=yard.fetch).masked()
-    body = shell_text("ops.facts", "database") + shell_text("ops.facts", "facts")
+    body = "".join(shell_text("ops.facts", part) for part in ("database", "url", "facts"))
     folder = DATA / case.name
     folder.mkdir(parents=True, exist_ok=True)
     inventory = {"environment": msgspec.to_builtins(environment), "fetch": yard.fetch}
     files = {
         "case.json": json.dumps(inventory, indent=1, ensure_ascii=False) + "\n",
-        "script.sh": script.replace(body.rstrip("\n"), "# database.sh and facts.sh").replace(
-            shlex.quote(shell_sql("facts")), "facts.sql"
-        ),
+        "script.sh": script.replace(
+            body.rstrip("\n"), "# database.sh, url.sh and facts.sh"
+        ).replace(shlex.quote(shell_sql("facts")), "facts.sql"),
         "expected.json": json.dumps(found, indent=1, ensure_ascii=False) + "\n",
     }
     for name, text in files.items():

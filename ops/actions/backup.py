@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ops.actions.changes import backup_line, begun, judged, preview
@@ -23,7 +22,13 @@ def backup(target: Target, *, dry_run: bool = False) -> Outcome:
         dry_run: Show the command and change nothing.
     """
     if dry_run:
-        return preview(target, "backup", partial(plan_backup, why="asked for"), fetch=False)
+        return preview(
+            target,
+            "backup",
+            lambda facts, _: plan_backup(facts, "asked for"),
+            fetch=False,
+            look=False,
+        )
     with begun(target, "backup") as run:
         facts = target.facts(fetch=False)
         decision = plan_backup(facts, "asked for")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ops.errors import Busy, ExitCode, StepFailed, VerificationFailed
+from ops.facts.gather import read_url
 from ops.facts.past import with_past
 from ops.facts.sessions import migrating
 from ops.plan import Healthy, Plan, Refusal, Wait, decidable, plan_recover
-from ops.proof.diagnosis import diagnose, strayed
+from ops.proof.diagnosis import diagnose, row_counts, strayed
 from ops.proof.remedy import Diagnosis
 from ops.proof.verdict import by_testimony, tried
-from ops.report.describe import decision_lines, session_line
+from ops.report.describe import decision_lines, row_lines, session_line
 from ops.report.outcome import Outcome, facts_data, plan_data
 from ops.run.execute import Run
 from ops.run.journal import Journal, new_run_id
@@ -54,13 +55,23 @@ def begun(target: Target, action: str, reason: str = "") -> Iterator[Run]:
         yield run
 
 
-def preview(target: Target, action: str, decide: Decide, *, fetch: bool = True) -> Outcome:
-    """Show what an action would do, and do nothing; the journal here records that it was asked."""
+def preview(
+    target: Target, action: str, decide: Decide, *, fetch: bool = True, look: bool = True
+) -> Outcome:
+    """Show what an action would do, and do nothing; the journal here records that it was asked.
+
+    Args:
+        target: Where.
+        action: Its name.
+        decide: What would be done.
+        fetch: Whether git first asks origin.
+        look: Whether copies are looked at for it.
+    """
     run_id = new_run_id(datetime.now(UTC))
     journal = Journal.begin(target.name, run_id, target.gate)
     journal.write("began", action=action, environment=target.name, dry_run=True)
     facts = target.facts(fetch=fetch)
-    decision = decide(facts, examined(target, facts, run_id))
+    decision = decide(facts, examined(target, facts, run_id) if look else Diagnosis())
     target.screen.lines(decision_lines(facts, decision, target.name, target.host.login))
     outcome = judged(facts, decision)
     if isinstance(decision, Plan):
@@ -75,7 +86,11 @@ def examined(target: Target, facts: Facts, run_id: str) -> Diagnosis:
         judged_so_far = tuple(by_testimony(facts, name) for name in tried(facts))
         return Diagnosis(judged_so_far, tried=False)
     target.screen.notice("looking at copies of the database what stands and what mends it")
-    return diagnose(with_past(facts, target.host), target.host, run_id)
+    source = target.environment.scratch.url
+    other = None
+    if source is not None:
+        other = read_url(target.host, target.environment, source, target.gate)
+    return diagnose(with_past(facts, target.host), target.host, run_id, other)
 
 
 def settled(target: Target, facts: Facts) -> Facts:
@@ -146,15 +161,20 @@ def migrate(
             outcome = judged(facts, decision)
             run.journal.write("decided", exit_code=outcome.exit_code, message=outcome.message)
             return outcome
+        before = row_counts(facts, target.host, found)
         try:
             carry_out(target, run, facts, decision, yes=yes)
         except StepFailed as error:
             return _failed(target, run, decision, error)
         after = target.facts(fetch=False)
         verify(facts, after, strayed(after, target.host, found))
+        rows = {"before": before, "after": row_counts(after, target.host, found)}
+        target.screen.lines(row_lines(**rows))
+        run.journal.write("rows", **rows)
         message = f"{action} done: every migration is applied"
         target.screen.line(message, "bold green")
-        return Outcome(ExitCode.OK, message, {**facts_data(after), **_run_data(run)})
+        data = {**facts_data(after), **_run_data(run), "rows": rows}
+        return Outcome(ExitCode.OK, message, data)
 
 
 def verify(before: Facts, after: Facts, differences: Sequence[str] = ()) -> None:

@@ -3,35 +3,12 @@
 # the remote branch (when `fetch` is set).
 # Given: mark, repo, app and schema (both from the top of the repository, `.` for the top itself),
 # branch, fetch, backups, database_sql, and for each of the two URLs its kind, place and name. The
-# database's variables come on stdin, once the URL is known.
+# database's variables come on stdin, once the URL is known. frame() and url() are those of url.sh.
 
 # `git status` refreshes the index as it reads: another user's index is not ours to write.
 export GIT_OPTIONAL_LOCKS=0
 
-frame() { # name, command...: runs a probe; its stdin is empty
-  frame_name=$1
-  shift
-  printf '\n%s begin %s\n' "$mark" "$frame_name"
-  printf '\n%s begin %s\n' "$mark" "$frame_name" >&2
-  "$@" </dev/null
-  frame_code=$?
-  printf '\n%s end %s\n' "$mark" "$frame_code"
-  printf '\n%s end %s\n' "$mark" "$frame_code" >&2
-}
 g() { git -C "$repo" -c core.quotePath=false "$@"; }
-
-# --- where the database is ---
-url() { # kind, place, name
-  case $1 in
-    env_file)
-      [ -r "$2" ] || { echo "$2: cannot be read" >&2; return 1; }
-      grep -E "^[[:space:]]*(export[[:space:]]+)?$3[[:space:]]*=" "$2" || { echo "$3 is not set in $2" >&2; return 1; } ;;
-    env)
-      # Start-up files of a login shell may print too: what counts comes after the mark.
-      "${SHELL:-/bin/sh}" -lc "printf '%s value ' '$mark'; printenv '$3'" || { echo "$3 is not set in the login shell" >&2; return 1; } ;;
-    command) sh -c "$2" ;;
-  esac
-}
 
 # --- the host ---
 machine() { uname -s; id -un; printf '%s\n' "$HOME"; date +%s; }

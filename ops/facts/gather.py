@@ -75,7 +75,8 @@ def facts_script(environment: Environment, mark: str, *, fetch: bool) -> Script:
         **_source_values("direct", environment.direct_url),
         "database_sql": shell_sql("facts"),
     }
-    body = shell_text("ops.facts", "database") + shell_text("ops.facts", "facts")
+    parts = ("database", "url", "facts")
+    body = "".join(shell_text("ops.facts", part) for part in parts)
     return Script(body, values, path=host_path(environment), talks=True)
 
 
@@ -112,6 +113,26 @@ def gather(host: Host, environment: Environment, gate: Redactor, *, fetch: bool)
     if reading.failed:
         reading.read_urls(frames)  # again, now that it is known what the probes wrote to stderr
     return _facts(frames, environment, reading)
+
+
+def read_url(
+    host: Host, environment: Environment, source: UrlSource, gate: Redactor
+) -> DatabaseUrl:
+    """Ask the host for one more database URL of the inventory.
+
+    Raises:
+        WrongUrl: It cannot be used.
+        Unknown: The host did not answer.
+    """
+    mark = f"@{secrets.token_hex(8)}"
+    body = shell_text("ops.facts", "url") + 'frame one url "$one_kind" "$one_place" "$one_name"\n'
+    values: dict[str, Value] = {"mark": mark, **_source_values("one", source)}
+    done = host.run(Script(body, values, path=host_path(environment)))
+    frames = parse_frames(done.stdout, done.stderr, mark)
+    url = parse_url(_url_text(frames, "one", source, mark), _place(source))
+    gate.learn(url.text)
+    gate.learn(url.password)
+    return url
 
 
 class _Reading:

@@ -5,61 +5,63 @@ Whatever cannot be known ends it with the probe that failed; nothing is conclude
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ops.facts.app import parse_version
 from ops.facts.catalog import describe, differences, relation_of
 from ops.facts.frames import Unknown
-from ops.facts.gather import host_path, locked_version
-from ops.facts.git import spellings
+from ops.facts.gather import host_path
 from ops.facts.psql_text import identifier
-from ops.proof.attempt import SPLITS_SINCE, attempted_script
+from ops.proof.attempt import attempted_script
+from ops.proof.choice import (
+    Case,
+    choices,
+    drift,
+    is_index,
+    sends_one_query,
+    steps_to_run,
+    to_run,
+    touched_by,
+)
 from ops.proof.impact import impacts, row_estimates
 from ops.proof.ladder import climb, post_reading, read
-from ops.proof.outside import assembles_sql
 from ops.proof.psql import connect
 from ops.proof.rehearsal import NotProved, Part, RowsMissing, clone, rehearse
 from ops.proof.remedy import Diagnosis, Remedy
 from ops.proof.rows import needed, tables_of
-from ops.proof.scratch import Server, scratch
+from ops.proof.scratch import NoScratch, Server, scratch
 from ops.proof.shadow import CannotReplay, build, history, replay_of
-from ops.proof.sql import tokens
-from ops.proof.statements import CannotSplit, statements
 from ops.proof.testimony import testimony
-from ops.proof.verdict import (
-    Conflicting,
-    FullyApplied,
-    NothingApplied,
-    PartlyApplied,
-    Undecidable,
-    by_testimony,
-    index_name,
-    judge,
-    open_rows,
-    tried,
-)
+from ops.proof.verdict import by_testimony, judge, open_rows, tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ops.facts.catalog import Key, Snapshot
+    from ops.facts.catalog import Snapshot
     from ops.facts.gather import Facts
+    from ops.facts.url import DatabaseUrl
     from ops.host.base import Host
-    from ops.proof.attempt import Attempted
-    from ops.proof.ladder import Ladder, Reading, Step
+    from ops.proof.ladder import Ladder, Reading
     from ops.proof.psql import Psql
+    from ops.proof.rows import Needed
     from ops.proof.scratch import Scratch
     from ops.proof.shadow import Replay
-    from ops.proof.verdict import Verdict
 
-MOST_BYTES: Final = 1 << 30
-"""Tables larger than this together are not copied for a rehearsal."""
+_EXTENSIONS: Final = """
+SELECT pg_catalog.json_build_array(e.extname, n.nspname)
+  FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+ WHERE e.extname <> 'plpgsql'
+"""
+_COUNTED: Final = 1_000_000
+"""Tables of up to so many rows are counted for the report."""
+_WITHOUT_ROWS: Final = "rows were not tried: they may not go to the other server (scratch.data)"
 _READ_ONLY: Final = "SET default_transaction_read_only = on;"
 
 
-def diagnose(facts: Facts, host: Host, run: str) -> Diagnosis:
+def diagnose(facts: Facts, host: Host, run: str, other: DatabaseUrl | None = None) -> Diagnosis:
     """Find out what stands, and prove on a copy what will mend it.
 
     Changes nothing but scratch databases of its own.
@@ -68,18 +70,22 @@ def diagnose(facts: Facts, host: Host, run: str) -> Diagnosis:
         facts: What is true now.
         host: Whose psql and pg_dump are used.
         run: The run's id; part of the names of scratch databases.
+        other: A database of the server on which these are made; None for production's.
     """
     names = tried(facts)
-    if not names and not _to_run(facts):
+    if not names and not to_run(facts):
         return Diagnosis()
     path = host_path(facts.environment)
     here = Server(host, facts.url.variables, path, facts.url.label)
+    there = here
+    if other is not None:
+        there = Server(host, other.variables, path, other.label, holds_production=False)
     try:
         with (
-            connect(host, facts.url.variables, path, facts.url.label, _READ_ONLY) as production,
-            scratch(here, run, _hidden(facts)) as made,
+            connect(host, here.variables, path, here.label, _READ_ONLY) as production,
+            scratch(there, run) as made,
         ):
-            return _Laboratory(facts, production, made).diagnosis()
+            return _Laboratory(facts, here, production, made).diagnosis()
     except Unknown as error:
         missing = f"{error.message}: nothing can be tried on a copy"
         judged = tuple(by_testimony(facts, name, missing) for name in names)
@@ -101,19 +107,34 @@ def strayed(facts: Facts, host: Host, found: Diagnosis) -> tuple[str, ...]:
     return tuple(describe(each, "production", "the copy") for each in different)
 
 
-@dataclass
-class _Case:
-    """One migration that was tried."""
+def row_counts(facts: Facts, host: Host, found: Diagnosis) -> dict[str, int]:
+    """Return how many rows the tables have that are in question: a report, and no verdict.
 
-    name: str
-    attempted: Attempted | None
-    ladder: Ladder | None
-    verdict: Verdict
+    Large tables, and those that our role may not read, are not counted: production's statistics
+    say about how many rows they have.
+
+    Raises:
+        Unknown: Production cannot be asked.
+    """
+    tables = {relation_of(key) for key in found.touched}
+    if not tables:
+        return {}
+    path = host_path(facts.environment)
+    with connect(host, facts.url.variables, path, facts.url.label, _READ_ONLY) as production:
+        rows = {
+            table: count for table, count in row_estimates(production).items() if table in tables
+        }
+        for table, estimate in rows.items():
+            if estimate <= _COUNTED:
+                answer = production.answer(production.post(f"SELECT count(*) FROM {table}"))
+                rows[table] = estimate if answer.error else int(answer.lines[0])
+    return rows
 
 
 class _Laboratory:
-    def __init__(self, facts: Facts, production: Psql, scratch: Scratch) -> None:
+    def __init__(self, facts: Facts, here: Server, production: Psql, scratch: Scratch) -> None:
         self._facts = facts
+        self._here = here
         self._production = production
         self._scratch = scratch
         self._settings = (
@@ -124,9 +145,11 @@ class _Laboratory:
         facts = self._facts
         asked = post_reading(self._production)  # answered while the shadow is built
         past = history(facts)
+        extensions = self._extensions()
         shadow = self._scratch.create("shadow")
         with self._connect(shadow) as psql:
             psql.ask(_schema(facts.url.schema), "making the schema")
+            _prepare(psql, extensions, past.replays)
             build(psql, past.replays)
         reading = read(self._production, asked, facts.url.label)
         cases = [
@@ -143,35 +166,57 @@ class _Laboratory:
         found = replace(
             found,
             target=target,
-            touched=_touched(cases, ladders),
+            touched=touched_by(cases, ladders),
         )
-        found = replace(
-            found, notes=(*found.notes, *_drift(cases, ladders, reading.catalog, found))
-        )
+        found = replace(found, notes=(*found.notes, *drift(cases, ladders, reading.catalog, found)))
         return self._proved(found, cases, ladders, reading)
+
+    def _extensions(self) -> list[tuple[str, str]]:
+        """Return production's extensions and their schemas.
+
+        Raises:
+            NoScratch: The other server is of another version, or does not have one of them.
+        """
+        lines = self._production.ask(_EXTENSIONS, "asking which extensions production has")
+        found = [(str(name), str(schema)) for name, schema in map(json.loads, lines)]
+        server, ground = self._scratch.server, self._scratch.ground
+        if server.holds_production:
+            return found
+        if ground.major != self._facts.database.identity.major:
+            raise NoScratch(
+                f"{server.label} is PostgreSQL {ground.major}, production is "
+                f"{self._facts.database.identity.major}",
+                "scratch databases need a server of the same major version",
+            )
+        if missing := [name for name, _ in found if name not in ground.available]:
+            raise NoScratch(
+                f"{server.label} does not have the extensions {', '.join(missing)}",
+                "install them there, or name another server: scratch in the inventory",
+            )
+        return found
 
     @contextmanager
     def _connect(self, name: str) -> Iterator[Psql]:
         with self._scratch.connect(name, self._settings) as psql:
             yield psql
 
-    def _case(self, label: str, name: str, shadow: str, production: Snapshot) -> _Case:
+    def _case(self, label: str, name: str, shadow: str, production: Snapshot) -> Case:
         facts = self._facts
         rows = open_rows(facts, name)
         attempts = facts.database.rows(name)
         attempted = attempted_script(facts, attempts[-1])
         told = testimony(facts, name)
         if attempted is None:
-            return _Case(name, None, None, by_testimony(facts, name))
+            return Case(name, None, None, by_testimony(facts, name))
         try:
             rungs = replay_of(name, attempted.content).rungs()
         except CannotReplay as error:
-            return _Case(name, attempted, None, by_testimony(facts, name, error.message))
+            return Case(name, attempted, None, by_testimony(facts, name, error.message))
         copy = self._scratch.create(label, shadow)
         with self._connect(copy) as psql:
             ladder = climb(psql, rungs)
         self._scratch.drop(copy)
-        return _Case(name, attempted, ladder, judge(name, rows, told, ladder, production))
+        return Case(name, attempted, ladder, judge(name, rows, told, ladder, production))
 
     def _target(self, shadow: str) -> tuple[Snapshot, list[tuple[Replay, Ladder]]]:
         """Run what main has on the shadow itself: nobody needs it after this.
@@ -199,7 +244,7 @@ class _Laboratory:
         return state, ladders
 
     def _pending(self) -> Iterator[Replay]:
-        for name in _to_run(self._facts):
+        for name in to_run(self._facts):
             script = self._facts.main.script(name)
             if script is None or script.content is None:
                 raise CannotReplay(f"{name} has no migration.sql")
@@ -208,20 +253,20 @@ class _Laboratory:
     def _proved(
         self,
         found: Diagnosis,
-        cases: Sequence[_Case],
+        cases: Sequence[Case],
         ladders: Sequence[tuple[Replay, Ladder]],
         reading: Reading,
     ) -> Diagnosis:
         """Rehearse the remedies in question, the first that is proved is taken."""
         reasons = []
-        for remedies in _choices(cases, ladders, self._facts):
+        for remedies in choices(cases, ladders, self._facts):
             try:
                 proof = self._rehearsed(found, cases, ladders, reading.catalog, remedies)
             except NotProved as error:
                 kinds = ", ".join(f"{remedy.kind} {remedy.name}" for remedy in remedies)
                 reasons.append(f"{kinds}: {error}" if kinds else str(error))
             else:
-                steps = _steps_to_run(remedies, cases, ladders)
+                steps = steps_to_run(remedies, cases, ladders)
                 seen = tuple(impacts(steps, row_estimates(self._production)))
                 return replace(found, remedies=remedies, proof=proof, impacts=seen)
         reasons = reasons or [f"{case.name}: no remedy fits" for case in cases]
@@ -230,35 +275,37 @@ class _Laboratory:
     def _rehearsed(
         self,
         found: Diagnosis,
-        cases: Sequence[_Case],
+        cases: Sequence[Case],
         ladders: Sequence[tuple[Replay, Ladder]],
         production: Snapshot,
         remedies: tuple[Remedy, ...],
     ) -> tuple[str, ...]:
         by_name = {remedy.name: remedy for remedy in remedies}
         scripts = {script.name: script for script, _ in ladders}
-        one_query = _sends_one_query(self._facts)
+        one_query = sends_one_query(self._facts)
         # As the plan will do it: what is resumed comes before what deploy runs.
         names = sorted({*by_name, *scripts}, key=str.encode)
         names.sort(key=lambda name: name not in by_name or by_name[name].kind != "resume")
         parts = [Part(by_name.get(name), scripts.get(name), one_query) for name in names]
-        steps = (step for _, step in _steps_to_run(remedies, cases, ladders))
+        steps = (step for _, step in steps_to_run(remedies, cases, ladders))
         tables = tables_of(steps)
         dropped = {index for remedy in remedies for index in remedy.drop}
-        seen = production.only([key for key in production.objects if not _is_index(key, dropped)])
+        seen = production.only([key for key in production.objects if not is_index(key, dropped)])
         assert found.target is not None  # noqa: S101 - asked for before
+        if outside := self._facts.database.outside:
+            raise NotProved(
+                f"production's functions {', '.join(outside[:3])} reach outside of the database, "
+                "and could be called on a copy too"
+            )
         while True:
-            rows = needed(self._production, tables)
-            if rows.bytes > MOST_BYTES:
-                raise NotProved(
-                    f"the tables {', '.join(rows.tables)} hold {rows.bytes >> 20} MiB, "
-                    "too much to copy"
-                )
-            name = clone(self._scratch, self._production, rows if rows.tables else None)
+            rows = self._rows(tables, remedies)
+            along = rows if rows.tables and self._may_copy_rows else None
+            name = clone(self._scratch, self._here, along)
             try:
                 with self._connect(name) as copy:
                     target, touched = found.target, found.touched
-                    return rehearse(copy, parts, seen, target, touched, rows.tables)
+                    proof = rehearse(copy, parts, seen, target, touched, rows.tables)
+                    return proof if along or not rows.tables else (*proof, _WITHOUT_ROWS)
             except RowsMissing as missing:
                 if missing.tables <= tables:  # production has no such table, or not any more
                     raise
@@ -266,170 +313,42 @@ class _Laboratory:
             finally:
                 self._scratch.drop(name)
 
+    @property
+    def _may_copy_rows(self) -> bool:
+        return self._scratch.server.holds_production or self._facts.environment.scratch.data
 
-def _to_run(facts: Facts) -> list[str]:
-    """What deploy will run once the failed migrations are recorded as rolled back."""
-    return [
-        script.name for script in facts.main.migrations if script.name not in facts.database.applied
-    ]
+    def _rows(self, tables: frozenset[str], remedies: Sequence[Remedy]) -> Needed:
+        """Return the tables whose rows a rehearsal needs.
+
+        Raises:
+            NotProved: They may not be copied, and nothing is proved without them.
+        """
+        rows = needed(self._production, tables)
+        limit = self._facts.environment.scratch.limit
+        if self._may_copy_rows and rows.bytes > limit << 20:
+            raise NotProved(
+                f"the tables {', '.join(rows.tables)} hold {rows.bytes >> 20} MiB, the limit for "
+                f"a copy is {limit} MiB (scratch.limit in the inventory)"
+            )
+        if not self._may_copy_rows and any(remedy.twice for remedy in remedies):
+            raise NotProved(
+                "whether statements may be run twice only rows tell, and these may not go to "
+                f"{self._scratch.server.label} (scratch.data in the inventory)"
+            )
+        return rows
 
 
-def _hidden(facts: Facts) -> str:
-    """Say which script runs SQL that it puts together itself; empty where none does."""
-    scripts = {script.name: script.content for script in facts.main.migrations if script.content}
-    replays = [*history(facts).replays, *(replay_of(*item) for item in scripts.items())]
-    attempts = (
-        (name, attempted_script(facts, facts.database.rows(name)[-1])) for name in tried(facts)
-    )
-    replays.extend(replay_of(name, found.content) for name, found in attempts if found)
-    for replay in replays:
-        if hidden := assembles_sql(replay.text):
-            return f"{replay.name} puts SQL together while it runs (line {hidden.line})"
-    return ""
+def _prepare(psql: Psql, extensions: Sequence[tuple[str, str]], replays: Sequence[Replay]) -> None:
+    """Make the extensions that somebody made by hand; what a script makes, its replay does."""
+    for name, schema in extensions:
+        made = re.compile(rf'\bCREATE\s+EXTENSION\b[^;]*"?{re.escape(name)}"?', re.IGNORECASE)
+        if not any(made.search(replay.text) for replay in replays):
+            # One that our role may not make is missed where a script needs it.
+            psql.post(
+                f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)};\n"
+                f"CREATE EXTENSION IF NOT EXISTS {identifier(name)} SCHEMA {identifier(schema)}"
+            )
 
 
 def _schema(name: str) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"
-
-
-def _sends_one_query(facts: Facts) -> bool:
-    """Whether the Prisma that will run what is pending sends a file as one query."""
-    version = locked_version(facts.git.main) or (
-        parse_version(facts.installed.version) if facts.installed else None
-    )
-    return version is not None and version < SPLITS_SINCE and not facts.main.may_use_adapter
-
-
-def _touched(cases: Sequence[_Case], ladders: Sequence[tuple[Replay, Ladder]]) -> frozenset[Key]:
-    """Return the objects that count: of the new scripts, and of attempts that may have stayed."""
-    of_new = (ladder.touched for _, ladder in ladders)
-    of_attempts = (
-        case.ladder.touched for case in cases if case.ladder and not _left_nothing(case.verdict)
-    )
-    return frozenset().union(*of_new, *of_attempts)
-
-
-def _left_nothing(verdict: Verdict) -> bool:
-    return isinstance(verdict, Conflicting) and verdict.left_nothing
-
-
-def _choices(
-    cases: Sequence[_Case], ladders: Sequence[tuple[Replay, Ladder]], facts: Facts
-) -> Iterator[tuple[Remedy, ...]]:
-    """Yield what may mend all that failed, the best first."""
-    if len(cases) == 1:
-        for remedy in _remedies(cases[0], ladders, facts):
-            yield (remedy,)
-        return
-    first = [next(iter(_remedies(case, ladders, facts)), None) for case in cases]
-    if all(first):
-        yield tuple(remedy for remedy in first if remedy)
-
-
-def _remedies(
-    case: _Case, ladders: Sequence[tuple[Replay, Ladder]], facts: Facts
-) -> Iterator[Remedy]:
-    """Yield what may mend one migration.
-
-    A script of which something may be in is only run again from its beginning where it writes no
-    rows: the catalog tells afterwards whether objects are as they should be, but not whether rows
-    were changed twice.
-    """
-    name, verdict = case.name, case.verdict
-    again = Remedy("rerun", name)
-    writes = any(
-        step.writes_rows
-        for script, ladder in ladders
-        for step in ladder.steps
-        if script.name == name
-    )
-    match verdict, _is_on_main(case, facts):
-        case NothingApplied(invalid=invalid), _:
-            yield Remedy("rerun", name, drop=invalid)
-        case FullyApplied(), True:
-            yield Remedy("mark applied", name)
-        case PartlyApplied(done=done, rungs=rungs, invalid=invalid), True:
-            yield Remedy("resume", name, rungs, done, invalid)
-        case Undecidable(candidates=(0, *_), rungs=rungs, invalid=invalid), True:
-            yield Remedy("rerun", name, rungs, 0, invalid, verdict.between)
-        case Undecidable(candidates=(done, *_), rungs=rungs, invalid=invalid), True:
-            yield Remedy("resume", name, rungs, done, invalid, verdict.between)
-        case Conflicting(left_nothing=True), _:
-            yield again
-        case ((FullyApplied() | PartlyApplied() | Conflicting()), _) if not writes:
-            yield again
-        case _:
-            pass
-
-
-def _steps_to_run(
-    remedies: Sequence[Remedy],
-    cases: Sequence[_Case],
-    ladders: Sequence[tuple[Replay, Ladder]],
-) -> Iterator[tuple[str, Step]]:
-    """Yield what the statements that will be run did to the shadow, with their migrations."""
-    kinds = {remedy.name: remedy.kind for remedy in remedies}
-    for case in cases:
-        for remedy in remedies:
-            if remedy.name == case.name and remedy.kind == "resume" and case.ladder:
-                yield from ((case.name, step) for step in case.ladder.steps[remedy.done :])
-    for script, ladder in ladders:
-        if kinds.get(script.name, "rerun") == "rerun":
-            yield from ((script.name, step) for step in ladder.steps)
-
-
-def _is_on_main(case: _Case, facts: Facts) -> bool:
-    """Whether main has the script as it was attempted, but for comments and white space."""
-    script = facts.main.script(case.name)
-    if script is None or script.content is None or case.attempted is None:
-        return False
-    if case.attempted.content in spellings(script.content).values():
-        return True
-    try:
-        return _without_layout(case.attempted.content) == _without_layout(script.content)
-    except CannotSplit:  # then they are what they are, and not the same
-        return False
-
-
-def _without_layout(content: bytes) -> list[str]:
-    """Return a script's statements without comments, and with single spaces between words.
-
-    What is quoted stays as it is.
-    """
-    text = content.decode(errors="replace")
-    return [
-        " ".join(token.text for token in tokens(statement.text) if token.kind != "comment")
-        for statement in statements(text)
-    ]
-
-
-def _is_index(key: Key, names: set[str]) -> bool:
-    if key[0] != "index":
-        return False
-    return index_name(key) in names
-
-
-def _drift(
-    cases: Sequence[_Case],
-    ladders: Sequence[tuple[Replay, Ladder]],
-    production: Snapshot,
-    found: Diagnosis,
-) -> Iterator[str]:
-    """Name what production has otherwise than its history says, on nothing that is in question."""
-    bases = [case.ladder.base for case in cases if case.ladder]
-    bases += [ladder.base for _, ladder in ladders]
-    if not bases:
-        return
-    attempted = frozenset().union(*(case.ladder.touched for case in cases if case.ladder))
-    others = [
-        each
-        for each in differences(production, bases[0])
-        if each.key not in found.touched | attempted
-    ]
-    if others:
-        tables = sorted({relation_of(each.key) or each.key[1] for each in others})
-        more = f" and {len(tables) - 5} more" if len(tables) > 5 else ""  # noqa: PLR2004
-        yield (
-            f"drift: {len(others)} differences from the migrations' own schema, on "
-            f"{', '.join(tables[:5])}{more}; left as they are"
-        )

@@ -25,9 +25,6 @@ from ops.proof.statements import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_ASSEMBLED: Final = re.compile(
-    r"\bEXECUTE\b(?!\s+(?:FUNCTION|PROCEDURE|ON)\b)(?!\s*'(?:[^']|'')*'\s*;)", re.IGNORECASE
-)
 _OF_THE_CLUSTER: Final = ("ROLE", "USER", "GROUP", "DATABASE", "TABLESPACE", "SUBSCRIPTION")
 _TAGS: Final = {
     *(f"{verb} {kind}" for verb in ("CREATE", "ALTER", "DROP") for kind in _OF_THE_CLUSTER),
@@ -127,20 +124,6 @@ def reaches_outside(script: str) -> tuple[Outside, ...]:
 
 
 # --- what is a statement ---
-
-
-def assembles_sql(script: str) -> Outside | None:
-    """Return where a script runs SQL that it puts together while it runs; None if nowhere.
-
-    Where that leads no text shows: `EXECUTE` in a DO block or function, but for a plain string,
-    which `reaches_outside` reads.
-    """
-    text = script
-    for token in tokens(script):
-        if token.kind == "comment":  # as long as it was, so that lines stay lines
-            text = text[: token.start] + re.sub(r"[^\n]", " ", token.text) + text[token.end :]
-    found = _ASSEMBLED.search(text)
-    return Outside("EXECUTE", line_numbers(script)(found.start())) if found else None
 
 
 def _parts(statement: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ops.facts.catalog import Snapshot, describe, differences, relation_of
 from ops.facts.frames import Unknown
 from ops.facts.psql_text import queries
-from ops.host.script import Script, shell_text
+from ops.host.script import Script, Value, shell_text
 from ops.proof.ladder import NEEDS_NO_BLOCK, snapshot
 from ops.proof.rows import content, is_plain_data, never_twice
 from ops.proof.session import lost_with_session
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from ops.proof.psql import Psql, SqlError
     from ops.proof.remedy import Remedy
     from ops.proof.rows import Needed
-    from ops.proof.scratch import Scratch
+    from ops.proof.scratch import Scratch, Server
     from ops.proof.shadow import Replay
     from ops.proof.statements import Rung
 
+_SCRATCH_VARIABLES: Final = (
+    *("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT", "PGOPTIONS"),
+)
 _SHOWN: Final = 8
 """How many differences are named."""
 _SMALL: Final = frozenset(
@@ -129,29 +132,26 @@ class Part:
     one_query: bool
 
 
-def clone(scratch: Scratch, production: Psql, needed: Needed | None) -> str:
+def clone(scratch: Scratch, production: Server, needed: Needed | None) -> str:
     """Copy production into a scratch database, and return its name.
 
     Args:
         scratch: Where.
-        production: Connected to production's database.
+        production: Production's own server.
         needed: Whose rows come along; None for no rows at all.
 
     Raises:
         Unknown: The copy could not be made.
     """
-    del production
     name = scratch.create("copy")
     left_out = "*" if needed is None else "\n".join(needed.others)
+    elsewhere = not scratch.server.holds_production
+    there = scratch.server.variables if elsewhere else {}
+    values: dict[str, Value] = {"scratch": name, "tables": left_out, "elsewhere": elsewhere}
+    values |= {f"to_{variable}": there.get(variable, "") for variable in _SCRATCH_VARIABLES}
     body = shell_text("ops.facts", "database") + shell_text("ops.proof", "clone")
-    server = scratch.server
-    script = Script(
-        body,
-        {"scratch": name, "tables": left_out},
-        {"PGAPPNAME": "prisma-ops", **server.variables},
-        server.path,
-    )
-    done = server.host.run(script)
+    variables = {"PGAPPNAME": "prisma-ops", **production.variables}
+    done = production.host.run(Script(body, values, variables, production.path))
     if done.exit_code != 0 or b"@dump failed" in done.stdout or b"@psql failed" in done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         problem = next((line for line in said if "pg_dump:" in line), said[-1] if said else "")

@@ -62,6 +62,7 @@ class Ground(msgspec.Struct, frozen=True):
     Args:
         powers: What the role may do beyond databases.
         provider: Of the locale: `c`, `i` (ICU) or `b` (built in).
+        available: Extensions that can be made there.
         leftovers: Scratch databases of runs that are dead.
     """
 
@@ -73,8 +74,13 @@ class Ground(msgspec.Struct, frozen=True):
     ctype: str
     provider: str
     locale: str | None
-    extensions: list[str]
+    available: list[str]
     leftovers: list[str]
+
+    @property
+    def major(self) -> int:
+        """PostgreSQL's major version."""
+        return self.version_number // 10000
 
 
 @dataclass
@@ -141,11 +147,19 @@ class Scratch:
                 self._drop(name)
 
     def _drop(self, name: str) -> None:
-        force = " WITH (FORCE)" if self.ground.version_number >= _FORCE_SINCE else ""
-        self.admin.ask(f'DROP DATABASE IF EXISTS "{name}"{force}', f"dropping {name}")
+        drop = f'DROP DATABASE IF EXISTS "{name}"'
+        if self.ground.version_number >= _FORCE_SINCE:
+            answer = self.admin.answer(self.admin.post(f"{drop} WITH (FORCE)"))
+            if answer.error is None:
+                return
+        # FORCE needs the right to end every session there, and autovacuum's is nobody's. Without
+        # it the server has autovacuum make way by itself, and waits for others to end.
+        self.admin.ask(drop, f"dropping {name}")
 
     def _locale(self) -> str:
         ground = self.ground
+        if not self.server.holds_production:  # which may know other locales than production's
+            return f" ENCODING {literal(ground.encoding)}"
         texts = {
             "ENCODING": ground.encoding,
             "LC_COLLATE": ground.collate,
@@ -159,18 +173,17 @@ class Scratch:
 
 
 @contextmanager
-def scratch(server: Server, run: str, hidden: str = "") -> Iterator[Scratch]:
+def scratch(server: Server, run: str) -> Iterator[Scratch]:
     """Prepare a server for scratch databases; drop them at the end.
 
     Args:
         server: Where.
         run: The run's id; part of the names.
-        hidden: Where the scripts to be replayed run SQL that no text shows; empty if nowhere.
 
     Raises:
-        NoScratch: Our role may not make databases there, or may do too much: on production's
-            server only a role without SUPERUSER, CREATEROLE and the like ever replays what no
-            text shows.
+        NoScratch: Our role may not make databases there, or may do too much. What a script does by
+            dynamic SQL no text shows, and on a copy production's own triggers fire: so on its
+            server only a role without SUPERUSER, CREATEROLE and the like ever runs anything.
     """
     key = secrets.randbelow(2**31)
     with connect(server.host, server.variables, server.path, server.label) as admin:
@@ -182,10 +195,10 @@ def scratch(server: Server, run: str, hidden: str = "") -> Iterator[Scratch]:
                 f"no scratch database on {server.label}: the role may not create databases",
                 "ALTER ROLE ... CREATEDB, or name another server: scratch in the inventory",
             )
-        if server.holds_production and ground.powers and hidden:
+        if server.holds_production and ground.powers:
             raise NoScratch(
-                f"no scratch database on {server.label}: {hidden}, and the role has "
-                f"{', '.join(ground.powers)}: replayed, it could reach other databases",
+                f"no scratch database on {server.label}: the role has {', '.join(ground.powers)}, "
+                "so what runs there could reach other databases",
                 "use a role that owns its database and has CREATEDB, or name another server: "
                 "scratch in the inventory",
             )

@@ -1,5 +1,5 @@
 -- What must be known before scratch databases are made: what our role may do, how production's
--- database is made, what an earlier run may have left, and which extensions there are.
+-- database is made, what an earlier run may have left, and which extensions can be made.
 SELECT pg_catalog.json_build_object(
   'version_number', pg_catalog.current_setting('server_version_num')::int,
   'createdb', r.rolcreatedb OR r.rolsuper,
@@ -15,8 +15,7 @@ SELECT pg_catalog.json_build_object(
   'ctype', d.datctype,
   'provider', coalesce(pg_catalog.to_jsonb(d) ->> 'datlocprovider', 'c'),
   'locale', coalesce(pg_catalog.to_jsonb(d) ->> 'datlocale', pg_catalog.to_jsonb(d) ->> 'daticulocale'),
-  'extensions', (SELECT coalesce(pg_catalog.json_agg(e.extname ORDER BY e.extname), '[]')
-                 FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql'),
+  'available', (SELECT coalesce(pg_catalog.json_agg(e.name), '[]') FROM pg_catalog.pg_available_extensions e),
   'leftovers', (SELECT coalesce(pg_catalog.json_agg(l.datname), '[]')
     FROM pg_catalog.pg_database l
     WHERE l.datname LIKE 'ops\_scratch\_%'

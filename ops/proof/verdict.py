@@ -206,6 +206,9 @@ def judge(
             f"whether line {ladder.rungs[hidden[0]].line} was run cannot be told"
         )
         return Undetermined(name, rows, (*evidence, doubt))
+    if inferred := [at for at in hidden if at < candidates[0]]:
+        lines = ", ".join(str(ladder.rungs[at].line) for at in inferred)
+        evidence = (*evidence, f"only inferred, for later statements are in: line {lines}")
     match candidates:
         case (0,):
             verdict: Verdict = NothingApplied(name, rows, evidence, names)

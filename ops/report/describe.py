@@ -21,7 +21,7 @@ from ops.report.text import counted
 from ops.runbooks import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ops.facts.database import LedgerRow, Session
     from ops.facts.gather import Facts
@@ -150,7 +150,7 @@ def impact_lines(impacts: Sequence[Impact]) -> Iterator[str]:
     """Say what statements keep others out of which tables; the largest first."""
     largest = sorted(impacts, key=lambda impact: (not impact.is_dangerous, -impact.rows))
     for impact in largest[:_IMPACTS]:
-        word = "DANGEROUS" if impact.is_dangerous else "locks    "
+        word = "DANGEROUS" if impact.is_dangerous else "lock     "
         does = "rewrites" if impact.rewrites else "locks"
         yield (
             f"{word} {does} {impact.table} (about {humanize.intcomma(impact.rows)} rows) under "
@@ -158,6 +158,16 @@ def impact_lines(impacts: Sequence[Impact]) -> Iterator[str]:
         )
     if len(largest) > _IMPACTS:
         yield f"          and {len(largest) - _IMPACTS} more locks on smaller tables"
+
+
+def row_lines(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
+    """Say how many rows the tables in question had and have. Others write meanwhile."""
+    for table in sorted({*before, *after}):
+        was, now = (
+            humanize.intcomma(counts[table]) if table in counts else "no table"
+            for counts in (before, after)
+        )
+        yield f"rows of {table}: {was} before, {now} after"
 
 
 def remedy_line(remedy: Remedy) -> str:

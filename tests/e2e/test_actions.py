@@ -58,14 +58,35 @@ def test_deploy_of_a_new_migration(operator: Begin) -> None:
     assert someone.fab("deploy").out.count("healthy") == 1
 
 
-def test_deploy_that_fails_says_what_stands(operator: Begin) -> None:
+def test_deploy_of_what_cannot_work_is_refused(operator: Begin) -> None:
     someone = operator("healthy")
     name = "20260301090000_add_houses"
     push(someone, migration(name, 'CREATE TABLE "students" (id int PRIMARY KEY);'))
+    refused = someone.fab("deploy")
+    assert refused.code == 3, refused
+    assert 'relation "students" already exists (42P07)' in refused.out
+    assert someone.ledger(name) == [], "it was never tried on production"
+
+
+def test_deploy_that_fails_says_what_stands(operator: Begin) -> None:
+    """It went well on the copy; then somebody wrote a row on which it fails."""
+    someone = operator("healthy")
+    name = "20260301090000_no_x"
+    check = 'ALTER TABLE "students" ADD CONSTRAINT "no_x" CHECK ("mobile" <> \'x\');'
+    push(someone, migration(name, check))
+    pg_dump = someone.box.home / "bin/pg_dump"
+    real = pg_dump.rename(pg_dump.with_name("pg_dump.real"))
+    pg_dump.write_text(
+        "#!/bin/sh\n"
+        "case \"$*\" in *' -f '*)\n"
+        "  psql -X -q -c \"UPDATE students SET mobile = 'x' WHERE id = 1\" ;;\nesac\n"
+        f'exec "{real}" "$@"\n'
+    )
+    pg_dump.chmod(0o755)
     failed = someone.fab("deploy")
     assert failed.code == 3, failed
     assert someone.ledger(name) == [FAILED]
-    assert 'relation "students" already exists' in failed.out
+    assert 'check constraint "no_x" of relation "students" is violated' in failed.out
     assert "the backup of this run: " in failed.out
     again = someone.fab("deploy")
     assert again.code == 3

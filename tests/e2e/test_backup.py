@@ -17,11 +17,14 @@ FIND_PART = "for part; do case $part in *.part) break ;; esac; done\n"
 
 
 def replace_pg_dump(someone: Operator, then: str) -> None:
-    """Put a pg_dump on the host that does its work and then something to the file `$part`."""
+    """Put a pg_dump on the host that does its work and then something to the file `$part`.
+
+    Only where it writes a file: copies are made through a pipe.
+    """
     program = someone.box.home / "bin/pg_dump"
     real = program.rename(program.with_name("pg_dump.real"))
     program.write_text(
-        f'#!/bin/sh\n[ "$1" != --version ] || exec "{real}" --version\n'
+        f'#!/bin/sh\ncase "$*" in *" -f "*) ;; *) exec "{real}" "$@" ;; esac\n'
         f'{FIND_PART}"{real}" "$@" || exit\n{then}\n'
     )
     program.chmod(0o755)

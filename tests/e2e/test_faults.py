@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from ops.sandbox import process
+from ops.sandbox.postgres import Cluster, binaries
 from tests.e2e.conftest import Operator
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -43,11 +46,38 @@ def test_a_role_that_may_not_make_databases(half_applied: Operator) -> None:
     assert half_applied.fab("recover", "--yes").code == 0
 
 
-def test_a_role_that_may_do_too_much_for_sql_that_nobody_can_read(half_applied: Operator) -> None:
-    """As a superuser only what the text shows is replayed; the app's history hides nothing."""
+@pytest.mark.parametrize("power", ["SUPERUSER", "CREATEROLE"])
+def test_a_role_that_may_do_too_much(half_applied: Operator, power: str) -> None:
+    as_owner(half_applied, f"ALTER ROLE {{role}} {power}")
+    refused(half_applied, f"the role has {power}", "cannot be told")
+
+
+def test_copies_on_another_server(half_applied: Operator, tmp_path: Path) -> None:
+    """With a role that may do too much beside production, and rows that stay where they are."""
     as_owner(half_applied, "ALTER ROLE {role} SUPERUSER")
-    assert half_applied.fab("diagnose").code == 3
-    assert half_applied.fab("recover", "--yes").code == 0
+    other = Cluster.place(tmp_path / "other", binaries("16"))
+    other.create()
+    other.set_passwords({"scratch": "of-the-other"})
+    server, port = other.start()
+    try:
+        url = f"postgresql://scratch:of-the-other@127.0.0.1:{port}/postgres"
+        with (half_applied.box.env_file).open("a") as file:
+            file.write(f"SCRATCH_URL={url}\n")
+        inventory = half_applied.box.inventory
+        text = inventory.read_text()
+        here = f"scratch: {{url: {{env_file: {half_applied.box.env_file}, name: SCRATCH_URL}}}}"
+        assert "    confirm: " in text
+        inventory.write_text(text.replace("    confirm: ", f"    {here}\n    confirm: "))
+        diagnosed = half_applied.fab("diagnose")
+        assert "3 of its 7 statements are in the database" in diagnosed.out, diagnosed
+        recovered = half_applied.fab("recover", "--yes")
+        assert recovered.code == 0, recovered
+        assert "rows were not tried: they may not go to the other server" in recovered.out
+        assert "of-the-other" not in recovered.out + recovered.err + diagnosed.out
+        assert half_applied.box.sql(SCRATCH) == []
+    finally:
+        other.stop(server, immediately=True)
+        shutil.rmtree(other.home)
 
 
 def test_no_connection_left_for_the_copy(half_applied: Operator) -> None:

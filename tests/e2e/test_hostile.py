@@ -42,20 +42,20 @@ def test_a_schema_that_names_its_own_database(operator: Begin) -> None:
 
 def test_a_commit_that_comes_in_after_the_yes(operator: Begin) -> None:
     """The plan's yes was for what was checked out then: nothing else is run."""
-    someone = operator("p3018-still-broken")
+    someone = operator("p3009-killed")
     pg_dump = someone.box.home / "bin/pg_dump"
     real = pg_dump.rename(pg_dump.with_name("pg_dump.real"))
     pg_dump.write_text(
         "#!/bin/sh\n"
-        f"[ $# -lt 4 ] || git -C '{someone.box.repo}' -c user.name=x -c user.email=x@example.com "
-        "commit -q --allow-empty -m 'meanwhile'\n"
+        f"case \"$*\" in *' -f '*) git -C '{someone.box.repo}' -c user.name=x "
+        "-c user.email=x@example.com commit -q --allow-empty -m 'meanwhile' ;; esac\n"
         f'exec "{real}" "$@"\n'
     )
     pg_dump.chmod(0o755)
     stopped = someone.fab("recover", "--yes")
     assert stopped.code == 3, stopped
     assert "HEAD has moved" in stopped.err
-    assert someone.ledger() == [FAILED]
+    assert someone.ledger() == [(False, False, False, 0)]
 
 
 def test_a_backup_that_fails_is_what_is_reported(operator: Begin) -> None:
@@ -69,27 +69,33 @@ def test_a_backup_that_fails_is_what_is_reported(operator: Begin) -> None:
     assert someone.ledger() == [FAILED]
 
 
-def test_a_deploy_does_not_try_a_third_time(operator: Begin) -> None:
+def test_the_same_script_is_not_tried_a_third_time(operator: Begin) -> None:
     someone = operator("p3018-still-broken")
-    assert someone.fab("recover", "--yes").code == 3
+    again = someone.fab("recover", "--yes", "--rerun", "--because", "a copy is not production")
+    assert again.code == 3, again
+    assert 'type "attendance_status" already exists' in again.out
     assert someone.fab("resolve", "--rolled-back", HEART).code == 0
     rows = someone.ledger()
     assert len(rows) == 2
-    for action in ("deploy", "recover"):
+    for action, said in (("deploy", "failed 2 times"), ("recover", "fails on a copy")):
         refused = someone.fab(action, "--yes")
         assert refused.code == 3, refused
-        assert "failed 2 times" in refused.out
+        assert said in refused.out
     assert someone.ledger() == rows
 
 
 def test_a_word_is_no_proof(operator: Begin) -> None:
-    """Recorded as rolled back by hand: what of it is in is as unknown as before."""
+    """Recorded as rolled back by hand, against the verdict: what is in is in as before."""
     someone = operator("p3018-type-exists", prisma=7, engine="per-statement")
-    assert someone.fab("resolve", "--rolled-back", HEART).code == 0
+    refused = someone.fab("resolve", "--rolled-back", HEART)
+    assert refused.code == 3, refused
+    assert "3 of its 29 statements are in the database" in refused.out
+    assert someone.ledger() == [FAILED]
+    assert someone.fab("resolve", "--rolled-back", HEART, "--because", "I know better").code == 0
     rows = someone.ledger()
     refused = someone.fab("recover", "--yes")
     assert refused.code == 3, refused
-    assert "cannot be told" in refused.out
+    assert "3 of its 29 statements are in the database" in refused.out
     assert someone.ledger() == rows
 
 

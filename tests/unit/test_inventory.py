@@ -22,6 +22,7 @@ from ops.inventory import (
     Environment,
     Host,
     PrismaCommand,
+    Scratch,
     UrlSource,
     descriptions,
     load,
@@ -458,7 +459,7 @@ def test_both_files_are_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_field_has_a_description_and_a_row_in_the_reference() -> None:
-    types = (Environment, Host, UrlSource, PrismaCommand)
+    types = (Environment, Host, UrlSource, PrismaCommand, Scratch)
     fields = [field for kind in types for field in kind.__struct_fields__]
     assert sorted(descriptions()) == sorted(fields), "no key has two meanings"
     for key, text in descriptions().items():

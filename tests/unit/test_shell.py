@@ -49,6 +49,7 @@ class Mailbox:
 
     variables: Mapping[str, str | Secret] = {"PGDATABASE": ODD, "PGPASSWORD": Secret(PASSWORD)}
     path: Final = (HostPath("~/pg bin"),)
+    holds_production = False
 
     @property
     def server(self) -> Mailbox:

@@ -15,6 +15,7 @@ from tests.unit.factories import (
     COMMIT_MAIN,
     HEART,
     app,
+    environment,
     make_facts,
     row,
     session,
@@ -61,12 +62,23 @@ def test_no_copy_is_made_where_it_decides_nothing(facts: Any, mocker: MockerFixt
 def test_else_copies_are_looked_at_and_that_is_said(mocker: MockerFixture) -> None:
     diagnose = mocker.patch("ops.actions.changes.diagnose")
     with_past = mocker.patch("ops.actions.changes.with_past")
-    target = mocker.Mock()
+    target = mocker.Mock(environment=environment())
     facts = make_facts(row())
     assert examined(target, facts, "run-1") is diagnose.return_value
     with_past.assert_called_once_with(facts, target.host)
-    diagnose.assert_called_once_with(with_past.return_value, target.host, "run-1")
+    diagnose.assert_called_once_with(with_past.return_value, target.host, "run-1", None)
     target.screen.notice.assert_called_once()
+
+
+def test_copies_are_made_where_the_inventory_says(mocker: MockerFixture) -> None:
+    diagnose = mocker.patch("ops.actions.changes.diagnose")
+    mocker.patch("ops.actions.changes.with_past")
+    read_url = mocker.patch("ops.actions.changes.read_url")
+    other = environment(scratch={"url": {"env": "SCRATCH_URL"}})
+    target = mocker.Mock(environment=other)
+    examined(target, make_facts(row()), "run-1")
+    read_url.assert_called_once_with(target.host, other, other.scratch.url, target.gate)
+    assert diagnose.call_args.args[-1] is read_url.return_value
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,8 @@ def test_a_recorded_answer_is_read_as_this_fact(name: str, size: int) -> None:
 def test_the_script_of_a_case_has_these_values(name: str) -> None:
     environment, fetch = loaded(name)
     script = facts_script(environment, f"@{MARK}", fetch=fetch).masked()
-    body = shell_text("ops.facts", "database") + shell_text("ops.facts", "facts")
-    script = script.replace(body.rstrip("\n"), "# database.sh and facts.sh")
+    body = "".join(shell_text("ops.facts", part) for part in ("database", "url", "facts"))
+    script = script.replace(body.rstrip("\n"), "# database.sh, url.sh and facts.sh")
     script = script.replace(shlex.quote(shell_sql("facts")), "facts.sql")
     assert script == (DATA / name / "script.sh").read_text(encoding="utf-8")
 

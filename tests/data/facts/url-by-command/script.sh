@@ -15,7 +15,7 @@ direct_kind=''
 direct_place=''
 direct_name=''
 database_sql=facts.sql
-# database.sh and facts.sh
+# database.sh, url.sh and facts.sh
 }
 { main
 }

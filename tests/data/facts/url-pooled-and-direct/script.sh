@@ -15,7 +15,7 @@ direct_kind=env_file
 direct_place=/srv/case/.env
 direct_name=DIRECT_URL
 database_sql=facts.sql
-# database.sh and facts.sh
+# database.sh, url.sh and facts.sh
 }
 { main
 }

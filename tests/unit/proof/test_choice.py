@@ -8,15 +8,15 @@ import pytest
 
 from ops.facts.app import Installed
 from ops.proof.attempt import Attempted
-from ops.proof.diagnosis import (
-    _Case,
-    _choices,
-    _drift,
-    _is_index,
-    _is_on_main,
-    _remedies,
-    _sends_one_query,
-    _touched,
+from ops.proof.choice import (
+    Case,
+    choices,
+    drift,
+    is_index,
+    is_on_main,
+    remedies_of,
+    sends_one_query,
+    touched_by,
 )
 from ops.proof.ladder import Ladder, Step
 from ops.proof.remedy import Diagnosis, Remedy
@@ -72,8 +72,8 @@ UNKNOWN = Undetermined(HEART, (), ())
 RERUN = Remedy("rerun", HEART)
 
 
-def case(verdict: Verdict, script: str = SCRIPT, ladder: Ladder | None = None) -> _Case:
-    return _Case(verdict.name, Attempted(script.encode(), frozenset()), ladder, verdict)
+def case(verdict: Verdict, script: str = SCRIPT, ladder: Ladder | None = None) -> Case:
+    return Case(verdict.name, Attempted(script.encode(), frozenset()), ladder, verdict)
 
 
 def on_main(name: str = HEART, *, writes: bool = False) -> list[tuple[Replay, Ladder]]:
@@ -110,7 +110,7 @@ def test_what_may_mend_it(
     other = GONE if gone else CORRECTED
     for facts, remedy in ((SAME, same), (other, corrected)):
         expected = [] if remedy is None else [remedy]
-        assert list(_remedies(case(verdict), on_main(), facts)) == expected
+        assert list(remedies_of(case(verdict), on_main(), facts)) == expected
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_what_may_be_in_is_never_run_again_if_it_writes_rows(
     verdict: Verdict, facts: Facts, runs_again: bool
 ) -> None:
     writes = on_main(writes=True)
-    assert list(_remedies(case(verdict), writes, facts)) == ([RERUN] if runs_again else [])
+    assert list(remedies_of(case(verdict), writes, facts)) == ([RERUN] if runs_again else [])
     # What another migration writes does not matter.
-    assert list(_remedies(case(verdict), on_main(SECOND, writes=True), facts)) == [RERUN]
+    assert list(remedies_of(case(verdict), on_main(SECOND, writes=True), facts)) == [RERUN]
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ def test_all_that_failed_is_mended_together(
     verdicts: list[Verdict], kinds: list[tuple[str, ...]]
 ) -> None:
     cases = [case(verdict) for verdict in verdicts]
-    choices = list(_choices(cases, [], SAME))
-    assert [tuple(remedy.kind for remedy in choice) for choice in choices] == kinds
-    for choice in choices:
+    found = list(choices(cases, [], SAME))
+    assert [tuple(remedy.kind for remedy in choice) for choice in found] == kinds
+    for choice in found:
         assert [remedy.name for remedy in choice] == [verdict.name for verdict in verdicts]
 
 
@@ -178,13 +178,13 @@ def test_whether_main_has_the_script_as_it_was_attempted(
     attempted: bytes, on_branch: bytes | None, same: bool
 ) -> None:
     facts = make_facts(main_app=app({HEART: on_branch}))
-    found = _Case(HEART, Attempted(attempted, frozenset()), None, NOTHING)
-    assert _is_on_main(found, facts) is same
+    found = Case(HEART, Attempted(attempted, frozenset()), None, NOTHING)
+    assert is_on_main(found, facts) is same
 
 
 def test_what_is_not_known_is_not_on_main() -> None:
-    assert not _is_on_main(_Case(HEART, None, None, NOTHING), SAME)
-    assert not _is_on_main(case(NOTHING), GONE)
+    assert not is_on_main(Case(HEART, None, None, NOTHING), SAME)
+    assert not is_on_main(case(NOTHING), GONE)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_how_the_prisma_that_comes_will_send_a_file(
         installed=Installed("/x", installed, PULLED) if installed else None,
         main_app=app(may_use_adapter=adapter),
     )
-    assert _sends_one_query(facts) is one_query
+    assert sends_one_query(facts) is one_query
 
 
 A, B, T, X = "table public.a", "column public.a.b", "table public.t", "table public.x"
@@ -232,9 +232,9 @@ KEY_B, KEY_T = ("column", "public.a.b"), ("table", "public.t")
     ],
 )
 def test_the_objects_that_must_end_in_the_target(
-    cases: list[_Case], ladders: list[Ladder], touched: set[tuple[str, str]]
+    cases: list[Case], ladders: list[Ladder], touched: set[tuple[str, str]]
 ) -> None:
-    assert _touched(cases, [(Replay(SECOND, ""), ladder) for ladder in ladders]) == touched
+    assert touched_by(cases, [(Replay(SECOND, ""), ladder) for ladder in ladders]) == touched
 
 
 MANY = [f"table public.t{number}" for number in range(7)]
@@ -260,8 +260,8 @@ MANY = [f"table public.t{number}" for number in range(7)]
 def test_other_differences_are_named_and_left(production: Snapshot, noted: list[str]) -> None:
     cases = [case(OTHERS, ladder=ATTEMPT)]
     ladders = [(Replay(SECOND, ""), NEW)]
-    found = Diagnosis(touched=_touched(cases, ladders))
-    lines = list(_drift(cases, ladders, production, found))
+    found = Diagnosis(touched=touched_by(cases, ladders))
+    lines = list(drift(cases, ladders, production, found))
     assert len(lines) == len(noted)
     for line, text in zip(lines, noted, strict=True):
         assert text in line
@@ -269,7 +269,7 @@ def test_other_differences_are_named_and_left(production: Snapshot, noted: list[
 
 
 def test_without_a_copy_there_is_no_drift() -> None:
-    assert not list(_drift([case(UNKNOWN)], [], catalog(X), Diagnosis()))
+    assert not list(drift([case(UNKNOWN)], [], catalog(X), Diagnosis()))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_without_a_copy_there_is_no_drift() -> None:
     ],
 )
 def test_an_index_is_known_by_its_own_name(key: tuple[str, str], found: bool) -> None:
-    assert _is_index(key, {"public.i"}) is found
+    assert is_index(key, {"public.i"}) is found
 
 
 def test_a_remedy_knows_what_is_left() -> None:
