@@ -1,6 +1,6 @@
 # Everything is run from here, by people, by CI and by the pre-commit hooks alike.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-host lint format bench schema lock clean
+.PHONY: help setup demo test test-host lint format bench bench-verdict schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 help: ## Show what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; do printf '  %-16s %s\n' "$$a" "$$b"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; do printf '  %-18s %s\n' "$$a" "$$b"; done
 
 setup: $(VENV)/.installed ## Create the virtual environment and install everything, locked
 
@@ -54,6 +54,9 @@ format: setup ## Format the code
 
 bench: setup ## Measure speed, as ratios side by side
 	$(BIN)/python -m bench
+
+bench-verdict: setup ## Judge every state of real migrations, and mend them (MIGRATIONS=path)
+	$(BIN)/python -m bench.verdict $(if $(MIGRATIONS),--migrations "$(MIGRATIONS)") $(OPTIONS)
 
 schema: setup ## Write ops/inventory.schema.json and docs/inventory.md anew from the types
 	$(BIN)/python -m ops.reference

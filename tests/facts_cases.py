@@ -150,6 +150,7 @@ class Yard:
         statements: What the database holds, as its owner's SQL.
         fetch: Whether origin is asked.
         open_session: SQL of a session that stays open meanwhile.
+        session_user: Whose session that is; the role in the URL where nothing is said.
     """
 
     root: Path
@@ -164,6 +165,7 @@ class Yard:
     statements: list[str] = field(default_factory=list)
     fetch: bool = True
     open_session: str = ""
+    session_user: str = ""
 
     @property
     def repo(self) -> Path:
@@ -834,6 +836,15 @@ def sessions(yard: Yard) -> None:
     yard.open_session = "SELECT pg_advisory_lock(72707369)"
 
 
+@case(own_database=True)
+def sessions_of_another_role(yard: Yard) -> None:
+    """What the superuser does, and since when, is hidden from the app's role."""
+    yard.database = "watched"
+    usual(yard)
+    yard.open_session = "SELECT pg_advisory_lock(72707369)"
+    yard.session_user = "postgres"
+
+
 # --- building, running, comparing ---
 
 
@@ -858,7 +869,7 @@ def _session(yard: Yard) -> subprocess.Popen[str]:
     """Open a session that has taken Prisma's lock and waits, idle."""
     session = subprocess.Popen(
         [yard.server.bin / "psql", "-XAtq"],
-        env=yard.server.variables(yard.database, yard.user),
+        env=yard.server.variables(yard.database, yard.session_user or yard.user),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

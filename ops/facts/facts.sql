@@ -49,7 +49,8 @@ SELECT json_build_object('sessions', coalesce(json_agg(json_build_object(
   'client', coalesce(host(a.client_addr), 'socket'),
   'state', a.state,
   'query', left(a.query, 4000),
-  'seconds', extract(epoch FROM clock_timestamp() - coalesce(a.query_start, a.backend_start))::float8,
+  -- What another role does, its times too, may be hidden from ours.
+  'seconds', coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.query_start, a.backend_start)), 0)::float8,
   'holds_lock', coalesce(l.granted, false),
   'waits_for_lock', l.pid IS NOT NULL AND NOT l.granted,
   'blocked_by', pg_blocking_pids(a.pid)) ORDER BY a.pid), '[]'))
