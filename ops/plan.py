@@ -334,19 +334,30 @@ def _notes(facts: Facts) -> Iterator[str]:
     for name in facts.pending:
         if rows := facts.database.rows(name):
             yield f"{name} was tried before and recorded as rolled back ({len(rows)} times)"
+    yield from _ledger_against_files(facts)
+    if facts.git.behind and not facts.pending and not facts.database.open_rows:
+        yield f"the checkout is {facts.git.behind} commits behind, without new migrations"
+
+
+def _ledger_against_files(facts: Facts) -> Iterator[str]:
+    """Say where the ledger and the migrations on origin's branch do not tell the same."""
+    branch, applied = facts.environment.branch, facts.database.applied
     on_main = {script.name for script in facts.main.migrations}
     for row in facts.database.open_rows:
         if row.migration_name not in on_main:
-            branch = facts.environment.branch
             yield f"{row.migration_name} is not on {branch}: it will not run again"
-    gone = sorted(facts.database.applied - on_main)
-    if gone:
-        yield f"in the ledger, not on {facts.environment.branch}: {', '.join(gone)}"
+    newest = max(applied & on_main, default="", key=str.encode)
+    for name in facts.pending:
+        if name.encode() < newest.encode():
+            yield f"{name} comes before {newest}, which is applied: it will run after it"
+    for name in sorted(applied):
+        if (count := sum(row.is_applied for row in facts.database.rows(name))) > 1:
+            yield f"{name} is recorded as applied {count} times"
+    if gone := sorted(applied - on_main):
+        yield f"in the ledger, not on {branch}: {', '.join(gone)}"
     for script in facts.main.migrations:
         if script.content is not None and (edited := _edited(facts, script.name, script.content)):
             yield edited
-    if facts.git.behind and not facts.pending and not facts.database.open_rows:
-        yield f"the checkout is {facts.git.behind} commits behind, without new migrations"
 
 
 def _edited(facts: Facts, name: str, content: bytes) -> str:

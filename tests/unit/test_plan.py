@@ -297,6 +297,14 @@ def test_a_refusal_shows_what_is_known() -> None:
             "the checkout is 3 commits behind, without new migrations",
         ),
         (make_facts(row(state="rolled back")), f"{HEART} was tried before and recorded as rolled"),
+        (
+            behind({**SQL, "20240115000000_late": b""}, row(state="applied")),
+            f"20240115000000_late comes before {HEART}, which is applied: it will run after it",
+        ),
+        (
+            make_facts(row(state="applied", id="x"), row(state="applied", id="y")),
+            f"{HEART} is recorded as applied 2 times",
+        ),
     ],
 )
 def test_what_a_person_should_know_is_noted(facts: Facts, note: str) -> None:
