@@ -147,22 +147,28 @@ def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
 
 
 def impact_lines(impacts: Sequence[Impact]) -> Iterator[str]:
-    """Say what statements keep others out of which tables; the largest first."""
-    largest = sorted(impacts, key=lambda impact: (not impact.is_dangerous, -impact.rows))
-    for impact in largest[:_IMPACTS]:
-        word = "DANGEROUS" if impact.is_dangerous else "lock     "
-        does = "rewrites" if impact.rewrites else "locks"
+    """Say what statements keep others out of which tables; the dangerous and the largest first."""
+    groups: dict[tuple[str, str, bool], list[Impact]] = {}
+    for impact in sorted(impacts, key=lambda each: (not each.is_dangerous, -each.rows)):
+        groups.setdefault((impact.table, impact.lock, impact.rewrites), []).append(impact)
+    for (table, lock, rewrites), found in list(groups.items())[:_IMPACTS]:
+        first = found[0]
         yield (
-            f"{word} {does} {impact.table} (about {humanize.intcomma(impact.rows)} rows) under "
-            f"{impact.lock}: line {impact.line} of {impact.migration}, {impact.tag}"
+            f"{'DANGEROUS' if first.is_dangerous else 'impact   '} "
+            f"{'rewrites' if rewrites else 'locks'} {table} (about "
+            f"{humanize.intcomma(first.rows)} rows) under {lock}: {first.tag} in line {first.line}"
+            f"{f' and {len(found) - 1} more' if len(found) > 1 else ''}, {first.migration}"
         )
-    if len(largest) > _IMPACTS:
-        yield f"          and {len(largest) - _IMPACTS} more locks on smaller tables"
+    if len(groups) > _IMPACTS:
+        yield f"          and {len(groups) - _IMPACTS} more on smaller tables"
 
 
 def row_lines(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
-    """Say how many rows the tables in question had and have. Others write meanwhile."""
-    for table in sorted({*before, *after}):
+    """Say how many rows the tables in question had and have. Others write meanwhile.
+
+    A table that is new and empty is what a migration makes: nothing to say.
+    """
+    for table in sorted({*before, *(table for table, count in after.items() if count)}):
         was, now = (
             humanize.intcomma(counts[table]) if table in counts else "no table"
             for counts in (before, after)
@@ -225,18 +231,21 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
 def _finding(verdict: Verdict) -> str:
     match verdict:
         case NothingApplied():
-            return "nothing of it is in the database"
+            found = "nothing of it is in the database"
         case FullyApplied():
-            return "all of it is in the database"
+            found = "all of it is in the database"
         case PartlyApplied(done=done, rungs=rungs):
-            return f"{done} of its {counted(len(rungs), 'statement')} are in the database"
+            found = f"{done} of its {counted(len(rungs), 'statement')} are in the database"
         case Undecidable(candidates=candidates, rungs=rungs):
             counts = " or ".join(map(str, candidates))
-            return f"{counts} of its {counted(len(rungs), 'statement')} are in the database"
+            found = f"{counts} of its {counted(len(rungs), 'statement')} are in the database"
+        case Conflicting(left_nothing=True):
+            found = "nothing of it is in the database, but others made what it makes or needs"
         case Conflicting():
-            return "the database is not as any number of its statements would leave it"
+            found = "the database is not as any number of its statements would leave it"
         case Undetermined():
-            return "what of it is in the database cannot be told"
+            found = "what of it is in the database cannot be told"
+    return found
 
 
 def _span(rungs: Sequence[Rung]) -> str:

@@ -29,6 +29,7 @@ from ops.report.describe import (
     decision_lines,
     diagnosis_lines,
     remedy_line,
+    row_lines,
     status_lines,
     verdict_lines,
 )
@@ -333,3 +334,13 @@ def test_a_verdict_says_what_is_in_and_why(verdict: Verdict, lines: list[str]) -
 )
 def test_a_remedy_is_one_line(remedy: Remedy, line: str) -> None:
     assert remedy_line(remedy) == line
+
+
+def test_rows_are_told_of_tables_that_were_there_or_are_filled() -> None:
+    before = {"public.a": 1500, "public.gone": 3}
+    after = {"public.a": 1501, "public.new": 0, "public.filled": 2}
+    assert list(row_lines(before, after)) == [
+        "rows of public.a: 1,500 before, 1,501 after",
+        "rows of public.filled: no table before, 2 after",
+        "rows of public.gone: 3 before, no table after",
+    ]
