@@ -86,8 +86,8 @@ INCIDENTS: Final = (
     Incident(
         "p3018-still-broken",
         "The same, but nobody has corrected the migration.",
-        "Stop after one more attempt: exit 3, with the cause. "
-        "One statement per query: refuse, exit 3.",
+        "Refuse before production is touched: it fails on the copy, exit 3. "
+        "One statement per query: run the rest, exit 0.",
         _still_broken,
         copied=True,
     ),
@@ -95,7 +95,7 @@ INCIDENTS: Final = (
         "p3009-killed",
         "The deploy was killed during the first statement, and its backend with it. "
         "Nothing of the migration is in; the ledger's row has no error.",
-        "Refuse, exit 3, database and ledger unchanged: the row alone does not tell.",
+        "Roll it back and deploy it again, exit 0: the catalog shows that nothing is in.",
         _killed,
         copied=True,
     ),
@@ -103,7 +103,7 @@ INCIDENTS: Final = (
         "p3009-killed-committed",
         "The deploy was killed, but the server went on: what it had been sent is in. "
         "The ledger's row looks the same.",
-        "Refuse, exit 3, database and ledger unchanged.",
+        "Record it as applied, exit 0. One statement per query: run the rest first.",
         _killed_committed,
         copied=True,
     ),
