@@ -201,10 +201,11 @@ def plan_resolve(
     )
     if refusals:
         return Refusal(refusals, found.verdicts)
+    texts = [contradiction(verdict, direction) for verdict in verdicts]
+    if direction == "applied" and verdicts:
+        texts.append(_another_script(facts, name))
     against = tuple(
-        f'{name}: {text}; if you know better: --because "..."'
-        for verdict in verdicts
-        if (text := contradiction(verdict, direction))
+        f'{name}: {text}; if you know better: --because "..."' for text in texts if text
     )
     if against and because is None:
         return Refusal(against, verdicts)
@@ -214,6 +215,15 @@ def plan_resolve(
         resolve(facts, name, direction, open_rows, facts.git.head.commit, found.digest),
     )
     return Plan("resolve", steps, verdicts)
+
+
+def _another_script(facts: Facts, name: str) -> str:
+    """Say that the checkout has another script than was attempted: Prisma would record that one."""
+    script = facts.head.script(name)
+    sums = spellings(script.content) if script and script.content is not None else {}
+    if facts.database.rows(name)[-1].checksum in sums:
+        return ""
+    return "the checkout's script is not the one that was attempted, and would be recorded"
 
 
 def manual_values(facts: Facts, environment: str, login: str, name: str) -> dict[str, str]:
@@ -284,7 +294,7 @@ def _changes(facts: Facts, found: Diagnosis, names: Sequence[str]) -> Iterator[S
 def _pieces(remedy: Remedy) -> list[Piece]:
     """Return the statements that we run ourselves."""
     dropped = [f"DROP INDEX CONCURRENTLY {index}" for index in remedy.drop]
-    pieces = [Piece(f"{text} (it is INVALID)", (text,)) for text in dropped]
+    pieces = [Piece("INVALID index", (text,)) for text in dropped]
     if remedy.kind == "resume":
         count = len(remedy.rungs)
         for number, rung in enumerate(remedy.rest, remedy.done + 1):

@@ -31,15 +31,20 @@ SELECT json_build_object('system_identifier', system_identifier::text) FROM pg_c
 \endif
 
 -- Functions of this database's own whose effects a rollback may not undo: they open connections of
--- their own, or are written in a language that may do anything.
-SELECT json_build_object('outside', coalesce(json_agg(DISTINCT format('%I.%I', n.nspname, p.proname)), '[]'))
+-- their own, or are written in a language that may do anything. Foreign tables lead elsewhere too.
+SELECT json_build_object('outside', coalesce(json_agg(DISTINCT found.name), '[]')) FROM (
+SELECT format('%I.%I', n.nspname, p.proname) AS name
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
   AND (NOT l.lanpltrusted AND l.lanname NOT IN ('internal', 'sql')
-       OR p.prosrc ~* '\m(dblink|pg_background|lo_export|pg_file_|run_command_on_)');
+       OR p.prosrc ~* '\m(dblink|pg_background|lo_(import|export)|pg_(read|write)_|pg_file_|run_command_on_|http_(get|post|put|patch|delete|head)|net\.http|aws_(s3|lambda)|cron\.)')
+UNION ALL
+-- What is written to a foreign table goes elsewhere.
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'f') AS found;
 
 -- A failed or stuck attempt shows here: who holds Prisma's advisory lock, and who does anything.
 SELECT json_build_object('sessions', coalesce(json_agg(json_build_object(

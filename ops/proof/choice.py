@@ -120,8 +120,6 @@ def remedies_of(
             yield Remedy("rerun", name, rungs, 0, invalid, verdict.between)
         case Undecidable(candidates=(done, *_), rungs=rungs, invalid=invalid), True:
             yield Remedy("resume", name, rungs, done, invalid, verdict.between)
-        case Conflicting(left_nothing=True), _:
-            yield again
         case ((FullyApplied() | PartlyApplied() | Conflicting()), _) if not writes:
             yield again
         case _:

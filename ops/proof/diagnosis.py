@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ops.facts.catalog import describe, differences, relation_of
 from ops.facts.frames import Unknown
 from ops.facts.gather import host_path
-from ops.facts.psql_text import identifier
+from ops.facts.psql_text import identifier, literal
 from ops.proof.attempt import attempted_script
 from ops.proof.choice import (
     Case,
@@ -29,7 +29,7 @@ from ops.proof.choice import (
 from ops.proof.impact import impacts, row_estimates
 from ops.proof.ladder import climb, post_reading, read
 from ops.proof.psql import connect
-from ops.proof.rehearsal import NotProved, Part, RowsMissing, clone, rehearse
+from ops.proof.rehearsal import NotProved, NotTried, Part, RowsMissing, clone, rehearse
 from ops.proof.remedy import Diagnosis, Remedy
 from ops.proof.rows import needed, tables_of
 from ops.proof.scratch import NoScratch, Server, scratch
@@ -55,6 +55,8 @@ SELECT pg_catalog.json_build_array(e.extname, n.nspname)
   FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
  WHERE e.extname <> 'plpgsql'
 """
+OLDEST: Final = 15
+"""The oldest major version of PostgreSQL whose catalog is read."""
 _COUNTED: Final = 1_000_000
 """Tables of up to so many rows are counted for the report."""
 _WITHOUT_ROWS: Final = "rows were not tried: they may not go to the other server (scratch.data)"
@@ -75,6 +77,10 @@ def diagnose(facts: Facts, host: Host, run: str, other: DatabaseUrl | None = Non
     names = tried(facts)
     if not names and not to_run(facts):
         return Diagnosis()
+    if facts.database.identity.major < OLDEST:
+        old = f"PostgreSQL {facts.database.identity.version}: copies need {OLDEST} or later"
+        judged = tuple(by_testimony(facts, name, old) for name in names)
+        return Diagnosis(judged, unproved=(old,), tried=False)
     path = host_path(facts.environment)
     here = Server(host, facts.url.variables, path, facts.url.label)
     there = here
@@ -259,10 +265,12 @@ class _Laboratory:
     ) -> Diagnosis:
         """Rehearse the remedies in question, the first that is proved is taken."""
         reasons = []
+        tried = False
         for remedies in choices(cases, ladders, self._facts):
             try:
                 proof = self._rehearsed(found, cases, ladders, reading.catalog, remedies)
             except NotProved as error:
+                tried = tried or not isinstance(error, NotTried)
                 kinds = ", ".join(f"{remedy.kind} {remedy.name}" for remedy in remedies)
                 reasons.append(f"{kinds}: {error}" if kinds else str(error))
             else:
@@ -270,7 +278,7 @@ class _Laboratory:
                 seen = tuple(impacts(steps, row_estimates(self._production)))
                 return replace(found, remedies=remedies, proof=proof, impacts=seen)
         reasons = reasons or [f"{case.name}: no remedy fits" for case in cases]
-        return replace(found, unproved=tuple(reasons))
+        return replace(found, unproved=tuple(reasons), tried=tried or bool(cases))
 
     def _rehearsed(
         self,
@@ -293,9 +301,9 @@ class _Laboratory:
         seen = production.only([key for key in production.objects if not is_index(key, dropped)])
         assert found.target is not None  # noqa: S101 - asked for before
         if outside := self._facts.database.outside:
-            raise NotProved(
-                f"production's functions {', '.join(outside[:3])} reach outside of the database, "
-                "and could be called on a copy too"
+            raise NotTried(
+                f"production's {', '.join(outside[:3])} reach outside of the database, and would "
+                "on a copy too"
             )
         while True:
             rows = self._rows(tables, remedies)
@@ -303,6 +311,8 @@ class _Laboratory:
             name = clone(self._scratch, self._here, along)
             try:
                 with self._connect(name) as copy:
+                    if along:
+                        _arrived(self._production, copy, rows.tables)
                     target, touched = found.target, found.touched
                     proof = rehearse(copy, parts, seen, target, touched, rows.tables)
                     return proof if along or not rows.tables else (*proof, _WITHOUT_ROWS)
@@ -326,16 +336,31 @@ class _Laboratory:
         rows = needed(self._production, tables)
         limit = self._facts.environment.scratch.limit
         if self._may_copy_rows and rows.bytes > limit << 20:
-            raise NotProved(
+            raise NotTried(
                 f"the tables {', '.join(rows.tables)} hold {rows.bytes >> 20} MiB, the limit for "
                 f"a copy is {limit} MiB (scratch.limit in the inventory)"
             )
         if not self._may_copy_rows and any(remedy.twice for remedy in remedies):
-            raise NotProved(
+            raise NotTried(
                 "whether statements may be run twice only rows tell, and these may not go to "
                 f"{self._scratch.server.label} (scratch.data in the inventory)"
             )
         return rows
+
+
+def _arrived(production: Psql, copy: Psql, tables: Sequence[str]) -> None:
+    """Look whether the rows have come along: a table that cannot be filled is left empty.
+
+    Raises:
+        NotProved: They have not.
+    """
+    question = "\nUNION ALL ".join(
+        f"SELECT {literal(table)} WHERE EXISTS (SELECT FROM ONLY {table})" for table in tables
+    )
+    filled = production.ask(question, "looking which tables have rows")
+    there = set(copy.ask(question, "looking which rows were copied"))
+    if missing := [table for table in filled if table not in there]:
+        raise NotProved(f"the rows of {', '.join(missing)} cannot be put into a copy")
 
 
 def _prepare(psql: Psql, extensions: Sequence[tuple[str, str]], replays: Sequence[Replay]) -> None:

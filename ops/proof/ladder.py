@@ -43,6 +43,11 @@ _WRITES: Final = re.compile(
 )
 """Words of a block that may change rows, by itself or by what it calls."""
 
+_DROPS: Final = re.compile(
+    r"\bTRUNCATE\b|\bDROP\s+(?:TABLE|SCHEMA|COLUMN)\b"
+    r"|\bALTER\s+TABLE\b.*\bDROP\s+(?!CONSTRAINT|DEFAULT|NOT\b|IDENTITY|EXPRESSION)",
+    re.IGNORECASE | re.DOTALL,
+)
 _FILES: Final = """
 SELECT c.oid, pg_catalog.pg_relation_filenode(c.oid) AS node
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -90,7 +95,8 @@ class Step:
         """Whether it inserts, updates or deletes, or may.
 
         A statement of its own takes the lock for that always. What is called may do so only where
-        there are rows, and what writes a table anew may compute its rows (ALTER ... USING).
+        there are rows, and what writes a table anew may compute its rows (ALTER ... USING). What
+        is dropped takes its rows along, also where the shadow has nothing to drop (IF EXISTS).
         """
         calls = any(
             statement.tag in {"CALL", "SELECT", "WITH"}
@@ -98,7 +104,8 @@ class Step:
             for statement in self.rung.statements
         )
         locked = any(mode == "RowExclusiveLock" for _, mode in self.locks)
-        return locked or calls or bool(self.rewritten)
+        drops = any(_DROPS.search(statement.text) for statement in self.rung.statements)
+        return locked or calls or drops or bool(self.rewritten)
 
     @property
     def statement(self) -> Statement:
@@ -141,6 +148,10 @@ class Ladder:
     def leaves_trace(self, index: int) -> bool:
         """Whether the catalog tells that rung `index`, counted from 0, was run."""
         return bool(changed_keys(self.states[index], self.states[index + 1]))
+
+    def tells_all(self, index: int) -> bool:
+        """Whether the catalog tells all that rung `index` does: it leaves a trace, and no rows."""
+        return self.leaves_trace(index) and not self.steps[index].writes_rows
 
     def matches(self, production: Snapshot) -> tuple[int, ...]:
         """Return after how many rungs the copy equals production, on all that is touched."""

@@ -117,6 +117,10 @@ class _Copy:
         return None
 
 
+class NotTried(NotProved):
+    """It was not rehearsed at all."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One migration in a rehearsal: a remedy to carry out, or a script to run as it is on main.
@@ -226,8 +230,11 @@ def _as_copied(catalog: Snapshot) -> Snapshot:
 def _carry_out(copy: _Copy, part: Part) -> Iterator[str]:
     remedy = part.remedy
     if remedy and remedy.twice:
-        _prove_repeatable(copy, remedy.twice)
-        yield f"{_lines(remedy.twice)} of {remedy.name} can be run twice: tried on a copy with rows"
+        changes = _prove_repeatable(copy, remedy.twice)
+        what = f"{_lines(remedy.twice)} of {remedy.name}"
+        yield f"{what} can be run twice: tried on a copy with rows"
+        if changes:
+            yield f"{what} changes rows now: if it had run, it overwrites what was written since"
     if remedy and remedy.kind == "resume":
         if why := lost_with_session(remedy.rungs[: remedy.done]):
             raise NotProved(f"{remedy.name}: {why}, and the rest may need it")
@@ -244,8 +251,11 @@ def _carry_out(copy: _Copy, part: Part) -> Iterator[str]:
             raise NotProved(f"{part.script.name}: line {stop.line} fails on a copy: {stop.error}")
 
 
-def _prove_repeatable(copy: _Copy, rungs: Sequence[Rung]) -> None:
+def _prove_repeatable(copy: _Copy, rungs: Sequence[Rung]) -> bool:
     """Run statements that may be in already, then again: the rows must stay as they are.
+
+    Returns:
+        Whether the first time changed rows: they had not run, or others wrote since.
 
     Raises:
         NotProved: They may not be run again.
@@ -262,6 +272,7 @@ def _prove_repeatable(copy: _Copy, rungs: Sequence[Rung]) -> None:
         raise NotProved(f"{_lines(rungs)} may be in already, and changes rows each time it is run")
     if before != once and not is_plain_data(rungs):
         raise NotProved(f"{_lines(rungs)} may be in already, and what it changes cannot be told")
+    return before != once
 
 
 def _not_the_same(production: Snapshot, copy: Snapshot, touched: frozenset[Key]) -> Iterator[str]:

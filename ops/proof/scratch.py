@@ -126,6 +126,11 @@ class Scratch:
         server = self.server
         variables = {**server.variables, "PGDATABASE": name}
         with connect(server.host, variables, server.path, name, settings) as psql:
+            if psql.ask("SELECT pg_catalog.current_database()", f"looking at {name}") != (name,):
+                raise NoScratch(
+                    f"a connection to {name} led to another database: nothing was run there",
+                    "name a URL that does not go through a pooler",
+                )
             yield psql
 
     def drop(self, name: str) -> None:
@@ -182,8 +187,8 @@ def scratch(server: Server, run: str) -> Iterator[Scratch]:
 
     Raises:
         NoScratch: Our role may not make databases there, or may do too much. What a script does by
-            dynamic SQL no text shows, and on a copy production's own triggers fire: so on its
-            server only a role without SUPERUSER, CREATEROLE and the like ever runs anything.
+            dynamic SQL no text shows, and on a copy production's own triggers fire: so only a role
+            without SUPERUSER, CREATEROLE and the like ever runs anything.
     """
     key = secrets.randbelow(2**31)
     with connect(server.host, server.variables, server.path, server.label) as admin:
@@ -195,7 +200,7 @@ def scratch(server: Server, run: str) -> Iterator[Scratch]:
                 f"no scratch database on {server.label}: the role may not create databases",
                 "ALTER ROLE ... CREATEDB, or name another server: scratch in the inventory",
             )
-        if server.holds_production and ground.powers:
+        if ground.powers:  # a URL may well lead to production's own server
             raise NoScratch(
                 f"no scratch database on {server.label}: the role has {', '.join(ground.powers)}, "
                 "so what runs there could reach other databases",

@@ -28,6 +28,11 @@ _HARMLESS: Final = frozenset(
 """Settings that decide how long something may take, or what is said, but not what is done."""
 _OF_A_TRANSACTION: Final = frozenset({"LOCAL", "TRANSACTION", "CONSTRAINTS"})
 _SET_CONFIG: Final = re.compile(r"\bset_config\s*\(", re.IGNORECASE)
+_SETS: Final = re.compile(
+    r"(?:\A|;|'|\$|\b(?:BEGIN|THEN|ELSE|LOOP)\b)\s*((?:RE)?SET\s+(?!LOCAL\b)\w+)|\bINTO\s+(TEMP\w*)",
+    re.IGNORECASE,
+)
+"""What a block sets, beside what an UPDATE in it does."""
 _BEFORE: Final = frozenset({"OR", "REPLACE", "LOCAL", "GLOBAL"})
 _TEMPORARY: Final = frozenset({"TEMP", "TEMPORARY"})
 
@@ -49,4 +54,8 @@ def _left_in_session(statement: Statement) -> str:
             return "" if words[1:2] == ("TRANSACTION",) else words[0]
         case ("CREATE", *more) if next((w for w in more if w not in _BEFORE), "") in _TEMPORARY:
             return "a temporary object"
+    if statement.tag == "CALL":
+        return "what it calls may have set"
+    if statement.tag in {"DO", "SELECT", "WITH"} and (found := _SETS.search(statement.text)):
+        return (found.group(1) or found.group(2)).upper()
     return "set_config" if _SET_CONFIG.search(statement.text) else ""

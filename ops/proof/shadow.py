@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ops.facts.frames import Unknown
@@ -10,6 +11,7 @@ from ops.facts.git import spellings
 from ops.facts.psql_text import queries
 from ops.proof.outside import reaches_outside
 from ops.proof.statements import CannotSplit, rungs, statements
+from ops.proof.testimony import may_leave_traces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,12 +120,17 @@ def build(psql: Psql, replays: Sequence[Replay]) -> None:
         replay.rungs()  # refuses what must never run here, before anything does
     at = 0
     while at < len(replays):
-        failed = _as_queries(psql, replays[at:])
-        if failed is None:
-            return
-        at += failed
-        _stepwise(psql, replays[at])
-        at += 1
+        # What commits on its way cannot be sent twice: not as one query first.
+        whole = list(takewhile(lambda each: not _commits(each), replays[at:]))
+        failed = _as_queries(psql, whole) if whole else None
+        at += len(whole) if failed is None else failed
+        if at < len(replays):
+            _stepwise(psql, replays[at])
+            at += 1
+
+
+def _commits(replay: Replay) -> bool:
+    return bool(may_leave_traces(replay.text.encode()))
 
 
 def _as_queries(psql: Psql, replays: Sequence[Replay]) -> int | None:

@@ -199,14 +199,14 @@ def judge(
             f"{ladder.error}; so what comes after it cannot be told"
         )
         return Undetermined(name, rows, (*evidence, doubt))
-    hidden = [at for at in range(candidates[-1]) if not ladder.leaves_trace(at)]
+    hidden = [at for at in range(candidates[-1]) if not ladder.tells_all(at)]
     if told.several and hidden and not (told.nothing or told.whole_ran):
         doubt = (
             "an earlier attempt ran another script, and may have left what the catalog shows; so "
             f"whether line {ladder.rungs[hidden[0]].line} was run cannot be told"
         )
         return Undetermined(name, rows, (*evidence, doubt))
-    if inferred := [at for at in hidden if at < candidates[0]]:
+    if inferred := [at for at in range(candidates[0]) if not ladder.leaves_trace(at)]:
         lines = ", ".join(str(ladder.rungs[at].line) for at in inferred)
         evidence = (*evidence, f"only inferred, for later statements are in: line {lines}")
     match candidates:
@@ -244,7 +244,7 @@ def _narrowed(
         return left, (catalog, *because)
     # Where the attempt itself may have made all of it, what it did later may be undone again.
     shown = max(matches) if told.nothing else len(ladder.rungs)
-    if shown <= len(ladder.steps) and all(ladder.leaves_trace(index) for index in range(shown)):
+    if shown <= len(ladder.steps) and all(map(ladder.tells_all, range(shown))):
         # Somebody else made it, but every statement up to there shows, so nothing is missing.
         return matches, (catalog, "not made by the failed attempt: " + "; ".join(because))
     return (), (catalog, "but that cannot come from the attempt: " + "; ".join(because))

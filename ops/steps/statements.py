@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT: Final = 10
 """Seconds that a statement waits for a lock, with everybody else who wants the table behind it."""
+_LONGEST: Final = 100
+"""Characters of a statement that are announced."""
 _TAKE_LOCK: Final = (
     "DO $$ BEGIN IF NOT pg_catalog.pg_try_advisory_lock(72707369) THEN"
     " RAISE EXCEPTION 'another session migrates'; END IF; END $$;"
@@ -77,9 +79,14 @@ def run_statements(
             **as_judged(digest),
         },
     )
-    commands = tuple(f"psql: {piece.label}" for piece in pieces)
+    commands = tuple(f"psql: {piece.label}: {_shortened(piece)}" for piece in pieces)
     done = (f"statements complete: {len(pieces)}",)
     return Step(name, title, commands, script, done, writes_database=True)
+
+
+def _shortened(piece: Piece) -> str:
+    text = " ".join(_on_one_line("; ".join(piece.texts)).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _on_one_line(label: str) -> str:

@@ -458,9 +458,10 @@ def test_what_is_resumed_is_named_statement_by_statement() -> None:
     step = planned(make_facts(row()), proved(RESUME)).steps[1]
     assert step.title == f"run the rest of {HEART}: statements 2 to 3 of 3"
     assert step.commands == (
-        'psql: DROP INDEX CONCURRENTLY public."a;b" (it is INVALID)',
-        "psql: statement 2 of 3, line 3: BEGIN, UPDATE, ALTER TABLE, COMMIT",
-        "psql: statement 3 of 3, line 7: CREATE INDEX",
+        'psql: INVALID index: DROP INDEX CONCURRENTLY public."a;b"',
+        "psql: statement 2 of 3, line 3: BEGIN, UPDATE, ALTER TABLE, COMMIT: "
+        + "; ".join(statement.text for statement in RUNGS[1].statements),
+        f"psql: statement 3 of 3, line 7: CREATE INDEX: {RUNGS[2].statements[0].text}",
     )
     assert step.success == ("statements complete: 3",)
     assert step.writes_database
@@ -470,8 +471,8 @@ def test_only_invalid_indexes_are_dropped_before_a_rerun() -> None:
     step = planned(make_facts(row()), proved(DROP)).steps[1]
     assert step.title == f"drop the INVALID indexes that {HEART} left"
     assert step.commands == (
-        "psql: DROP INDEX CONCURRENTLY public.i (it is INVALID)",
-        "psql: DROP INDEX CONCURRENTLY public.j (it is INVALID)",
+        "psql: INVALID index: DROP INDEX CONCURRENTLY public.i",
+        "psql: INVALID index: DROP INDEX CONCURRENTLY public.j",
     )
 
 

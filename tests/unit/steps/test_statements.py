@@ -37,7 +37,10 @@ def sent(text: str) -> list[str]:
 def test_a_step_is_announced_and_proved_by_its_statements() -> None:
     step = made(PIECES)
     assert (step.name, step.title) == ("resume", "title")
-    assert step.commands == tuple(f"psql: {piece.label}" for piece in PIECES)
+    assert step.commands == (
+        "psql: statement 2 of 3, line 3: UPDATE: UPDATE a SET b = 'x; q'",
+        "psql: statement 3 of 3, line 4: BEGIN, COMMIT: BEGIN; DELETE FROM a; COMMIT",
+    )
     assert step.success == ("statements complete: 2",)
     assert step.writes_database
     assert PASSWORD in step.script.render()
