@@ -25,6 +25,10 @@ from ops.proof.statements import rungs, statements
         ("CREATE TEMP TABLE keep AS SELECT 1", "a temporary object"),
         ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "a temporary object"),
         ("CREATE LOCAL TEMPORARY TABLE keep (id int)", "a temporary object"),
+        ("DO $$ BEGIN SET search_path TO x; END $$", "SET SEARCH_PATH"),
+        ("DO $$ BEGIN EXECUTE 'SET TIME ZONE 0'; END $$", "SET TIME"),
+        ("SELECT 1 AS a INTO TEMP keep", "TEMP"),
+        ("CALL refresh()", "what it calls may have set"),
     ],
 )
 def test_it_is_named(script: str, found: str) -> None:
@@ -44,6 +48,9 @@ def test_it_is_named(script: str, found: str) -> None:
         "PREPARE TRANSACTION 'x'",
         "UPDATE t SET zone = 'SET TIME ZONE'",
         "CREATE TABLE temp (id int)",
+        "DO $$ BEGIN UPDATE t SET a = 1; END $$",
+        "DO $$ BEGIN IF true THEN SET LOCAL search_path = a; END IF; END $$",
+        "WITH u AS (UPDATE t SET a = 1 RETURNING a) SELECT a FROM u",
         "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
     ],
 )
